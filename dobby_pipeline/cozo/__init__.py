@@ -1,0 +1,1 @@
+"""The store: CozoDB embedded or over http, its Dagster resource and IO manager."""

@@ -1,0 +1,1 @@
+"""The gate on each summary, and the asset checks on each repository."""

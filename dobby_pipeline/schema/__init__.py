@@ -1,0 +1,1 @@
+"""The relations of the Cozo database and the migrations that make them."""

@@ -1,0 +1,102 @@
+"""The settings of the public contract, read from the environment.
+
+Not here: what the settings mean for a database or a device, which is the rooms' business.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dobby_pipeline.errors import UsageError
+
+DEFAULT_HOME = ".dobby"
+DEFAULT_MODEL = "smollm2-135m"
+DEFAULT_SESSIONS = 20
+DEFAULT_MEMORY_LIMIT_GB = 8.0
+DEVICES = ("auto", "gpu", "cpu")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One reading of the environment.
+
+    Attributes:
+        home: absolute; holds `cozo/`, clones, and `dagster/` when DAGSTER_HOME is unset.
+        cozo_url: address of a Cozo server (`http://host:port`), or empty for the embedded store.
+        cozo_auth: the value of the `x-cozo-auth` header for `cozo_url`.
+        model: a manifest's name under models/.
+        sessions: parallel sessions of the pool, at least 1.
+        device: one of DEVICES.
+        memory_limit_gb: for weights, KV cache and MLX's own cache together, in 10^9 bytes.
+    """
+
+    home: Path
+    cozo_url: str = ""
+    cozo_auth: str = ""
+    model: str = DEFAULT_MODEL
+    sessions: int = DEFAULT_SESSIONS
+    device: str = "auto"
+    memory_limit_gb: float = DEFAULT_MEMORY_LIMIT_GB
+
+    @property
+    def dagster_home(self) -> Path:
+        """Where Dagster's instance lives unless DAGSTER_HOME says otherwise."""
+        return Path(os.environ.get("DAGSTER_HOME") or self.home / "dagster").absolute()
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
+        """Read the DOBBY_* variables; an empty one counts as unset.
+
+        Raises:
+            UsageError: when a value is not of its setting's form.
+        """
+        env = os.environ if env is None else env
+        return cls(
+            home=Path(env.get("DOBBY_HOME") or DEFAULT_HOME).expanduser().absolute(),
+            cozo_url=env.get("DOBBY_COZO_URL") or "",
+            cozo_auth=env.get("DOBBY_COZO_AUTH") or "",
+            model=env.get("DOBBY_MODEL") or DEFAULT_MODEL,
+            sessions=_positive_int(env, "DOBBY_SESSIONS", DEFAULT_SESSIONS),
+            device=_one_of(env, "DOBBY_DEVICE", DEVICES),
+            memory_limit_gb=_positive_float(env, "DOBBY_MEMORY_LIMIT_GB", DEFAULT_MEMORY_LIMIT_GB),
+        )
+
+
+def project_file(name: str) -> Path:
+    """Path of a file or folder that stands beside the package in the repository.
+
+    In an installed wheel the same file lies inside the package.
+    """
+    package = Path(__file__).parent
+    inside = package / name
+    return inside if inside.exists() else package.parent / name
+
+
+def _positive_int(env: Mapping[str, str], name: str, default: int) -> int:
+    value = env.get(name)
+    if not value:
+        return default
+    if not value.isdecimal() or int(value) < 1:
+        raise UsageError(f"{name}={value!r}: give a whole number of 1 or more")
+    return int(value)
+
+
+def _positive_float(env: Mapping[str, str], name: str, default: float) -> float:
+    value = env.get(name)
+    if not value:
+        return default
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise UsageError(f"{name}={value!r}: give a number above 0")
+    return number
+
+
+def _one_of(env: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    value = env.get(name) or allowed[0]
+    if value not in allowed:
+        raise UsageError(f"{name}={value!r}: give one of {', '.join(allowed)}")
+    return value

@@ -1,0 +1,1 @@
+"""A repository in, source records and skip-ledger rows out."""

@@ -1,0 +1,1 @@
+"""Which records need a summary, their prompts, and the generation of summaries."""
