@@ -1,0 +1,88 @@
+"""Dagster's way in and out of the store: an asset is a relation, a partition is a repo's rows.
+
+Not here: how rows are written and paged (partition.py).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from dobby_pipeline.cozo.frames import frame_rows, rows_frame
+from dobby_pipeline.cozo.partition import Batches, in_batches, read_partition, write_partition
+from dobby_pipeline.cozo.relation import Relation, Row
+from dobby_pipeline.cozo.store import CozoStore
+
+
+@dataclass(frozen=True)
+class PartitionStream:
+    """One or more partitions of a relation, read page by page.
+
+    An asset that annotates its input with this type gets its upstream without loading it.
+    """
+
+    store: CozoStore
+    relation: Relation
+    repos: Sequence[str]
+
+    def pages(self, columns: Sequence[str] = ()) -> Iterator[list[Row]]:
+        """As `read_partition`."""
+        return read_partition(self.store, self.relation, self.repos, columns)
+
+
+class CozoIOManager(dg.IOManager):
+    """Writes DataFrames or Batches, loads DataFrames or PartitionStreams."""
+
+    def __init__(self, store: CozoStore, relations: Mapping[str, Relation]) -> None:
+        self._store = store
+        self._relations = relations
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Commit the output of one partition, batch by batch, and drop its stale rows.
+
+        A frame of several partitions tells them apart by its column `repo`.
+
+        Raises:
+            TypeError: when the asset returned neither a DataFrame nor Batches.
+        """
+        relation = self._relations[context.asset_key.path[-1]]
+        repos = context.asset_partition_keys
+        run = context.run_id
+        if isinstance(obj, Batches):
+            if len(repos) != 1:
+                raise TypeError(f"{relation.name}: Batches belong to one partition, not {repos}")
+            count = write_partition(self._store, relation, repos[0], run, obj)
+            context.add_output_metadata(obj.finish())
+        elif type(obj).__name__ == "DataFrame":
+            count = 0
+            rows = frame_rows(obj)
+            for repo in repos:
+                own = [row for row in rows if row.get("repo", repo) == repo]
+                count += write_partition(self._store, relation, repo, run, in_batches(own))
+        else:
+            raise TypeError(
+                f"{relation.name}: an asset gives a DataFrame or Batches, not {type(obj).__name__}"
+            )
+        context.add_output_metadata({"dagster/row_count": count})
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """The partition, or partitions, as the input's annotation asks: a stream or a DataFrame."""
+        relation = self._relations[context.asset_key.path[-1]]
+        stream = PartitionStream(self._store, relation, list(context.asset_partition_keys))
+        if context.dagster_type.typing_type is PartitionStream:
+            return stream
+        return rows_frame(relation, stream.pages())
+
+
+def cozo_io_manager(relations: Mapping[str, Relation]) -> dg.IOManagerDefinition:
+    """The IO manager over the resource `cozo`, for assets named like one of `relations`."""
+
+    @dg.io_manager(
+        required_resource_keys={"cozo"},
+        description="Partitions of Cozo relations, written in atomic batches.",
+    )
+    def build(context: dg.InitResourceContext) -> CozoIOManager:
+        return CozoIOManager(context.resources.cozo.store(), relations)
+
+    return build

@@ -1,0 +1,125 @@
+"""One repository's rows in a relation, written as batches and read as a stream.
+
+Not here: Dagster (io_manager.py). Nothing holds a whole partition in memory.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from dobby_pipeline.cozo.relation import Relation, Row, checked_name
+from dobby_pipeline.cozo.store import CozoStore
+
+BATCH_ROWS = 500
+"""Rows a transaction: of 1.5 kB each it takes some 10 ms, so nobody waits long for the lock."""
+
+
+@dataclass
+class Batches:
+    """Batches of rows, each to be committed by itself, as an asset returns them.
+
+    Dagster takes the items of a bare generator for events, so the iterator is wrapped.
+
+    Attributes:
+        rows: lists of rows; a list is one transaction. Drained once.
+        finish: called once when all rows are committed and the stale ones removed; returns
+            the metadata that is known only then.
+    """
+
+    rows: Iterable[Sequence[Row]]
+    finish: Callable[[], dict[str, Any]] = field(default=dict)
+
+    def __iter__(self) -> Iterator[Sequence[Row]]:
+        return iter(self.rows)
+
+
+def write_partition(
+    store: CozoStore, relation: Relation, repo: str, run: str, batches: Iterable[Sequence[Row]]
+) -> int:
+    """Commit each batch by itself; at the end remove the rows that this run did not write.
+
+    Rows are stamped with the run, so neither memory nor a list of keys is needed to find the
+    stale ones, and a run that dies in the middle removes nothing.
+
+    Returns:
+        How many rows were written.
+    """
+    count = 0
+    for batch in batches:
+        rows = [{**row, "repo": repo, relation.stamp: run} for row in batch]
+        if rows:
+            params = {"rows": relation.rows(rows)}
+            store.run(f"write {relation.name}", relation.put(), params, write=True)
+        count += len(rows)
+    remove_stale(store, relation, repo, run)
+    return count
+
+
+def remove_stale(store: CozoStore, relation: Relation, repo: str, run: str) -> None:
+    """Remove the partition's rows that another run than `run` wrote."""
+    rest = [key for key in relation.keys if key != "repo"]
+    columns = ", ".join([*rest, f"{relation.stamp}: stamp"])
+    store.run(
+        f"remove stale rows of {relation.name}",
+        f"?[{', '.join(relation.keys)}] := *{relation.name}{{repo: $repo, {columns}}}, "
+        f"repo = $repo, stamp != $run :rm {relation.name} {{{', '.join(relation.keys)}}}",
+        {"repo": repo, "run": run},
+        write=True,
+    )
+
+
+def read_partition(
+    store: CozoStore,
+    relation: Relation,
+    repos: Sequence[str],
+    columns: Sequence[str] = (),
+    page_rows: int = BATCH_ROWS,
+) -> Iterator[list[Row]]:
+    """Pages of rows in key order, each of whole paths and of `page_rows` rows or a little more.
+
+    The database is open only while a page is read. The pages' borders are found first, by path
+    and count: a range of paths under a repo is a range scan, while ordering and limiting would
+    sort all that is left for every page.
+    """
+    chosen = tuple(checked_name(c) for c in columns) or relation.columns
+    bound = ", ".join(c for c in dict.fromkeys((*relation.keys, *chosen)) if c != "repo")
+    script = (
+        f"?[{', '.join(dict.fromkeys((*relation.keys, *chosen)))}] := "
+        f"*{relation.name}{{repo: $repo, {bound}}}, repo = $repo, path >= $first, path <= $last"
+    )
+    for repo in repos:
+        for first, last in _page_borders(store, relation, repo, page_rows):
+            params = {"repo": repo, "first": first, "last": last}
+            rows = store.run(f"read {relation.name}", script, params)
+            yield [{column: row[column] for column in chosen} for row in rows]
+
+
+def _page_borders(
+    store: CozoStore, relation: Relation, repo: str, page_rows: int
+) -> Iterator[tuple[str, str]]:
+    rest = [key for key in relation.keys if key not in ("repo", "path")]
+    counted = f"count({rest[-1] if rest else 'repo'})"
+    paths = store.run(
+        f"page {relation.name}",
+        f"?[path, {counted}] := *{relation.name}{{{', '.join(['repo: $repo', 'path', *rest])}}} "
+        ":order path",
+        {"repo": repo},
+    )
+    first, size, last = "", 0, ""
+    for row in paths:
+        first = first if size else row["path"]
+        last = row["path"]
+        size += row[counted]
+        if size >= page_rows:
+            yield first, last
+            size = 0
+    if size:
+        yield first, last
+
+
+def in_batches(rows: Iterable[Row], size: int = BATCH_ROWS) -> Iterator[Sequence[Row]]:
+    """Rows cut into transactions of `size`."""
+    iterator = iter(rows)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,256 @@
+"""The store: one door to CozoDB, embedded or over http, that the rest cannot tell apart.
+
+Not here: what is stored (schema/) and how assets reach it (resource.py, io_manager.py).
+"""
+
+import errno
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pycozo.client
+import requests
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from dobby_pipeline.cozo.relation import Row
+from dobby_pipeline.errors import DobbyError
+
+# On 2 cores Cozo's default of one rayon thread a core lets two open transactions starve each
+# other; the variable is read when the engine is first used.
+os.environ.setdefault("RAYON_NUM_THREADS", "16")
+
+LOCK_WAIT_S = 60.0
+"""How long an operation waits for the database. Others hold it for one operation, some 20 ms."""
+
+CONFLICT_WAIT_S = 30.0
+"""How long a transaction is rerun when another one wrote the same rows first."""
+
+
+class StoreError(DobbyError):
+    """A query failed. The text names the query and the database, never a row."""
+
+
+class StoreLocked(StoreError):
+    """Another process held the embedded database for longer than the wait allows."""
+
+
+class StoreNewer(StoreError):
+    """The database was written by a newer version of the code."""
+
+
+class StoreConflict(StoreError):
+    """Another transaction wrote the same rows first, again and again."""
+
+
+class _Locked(Exception):
+    """Another process has the database open right now."""
+
+
+class _Conflict(Exception):
+    """The engine refused a commit because another one came first."""
+
+
+class Connection(Protocol):
+    """What an open database can do."""
+
+    def run(self, script: str, params: Mapping[str, Any], immutable: bool) -> Any:
+        """Run one script, one transaction; returns `headers` and `rows`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database."""
+        ...
+
+
+class _EmbeddedClient(pycozo.client.Client):
+    """pycozo's client over mnestic, the maintained engine, instead of cozo-embedded.
+
+    cozo-embedded 0.7.6 returns wrong rows for range filters and index look-ups; mnestic exposes
+    the same class and reads the same files.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from mnestic import CozoDbPy
+
+        self.pandas = None
+        self.embedded = CozoDbPy("rocksdb", str(path), json.dumps({}))
+
+
+@dataclass(frozen=True)
+class CozoStore:
+    """A CozoDB database, opened for one operation and closed again.
+
+    RocksDB lets one process in, and Dagster is several: nobody keeps the embedded database open,
+    everybody waits for it with a bounded, jittered back-off.
+
+    Attributes:
+        path: folder of the embedded RocksDB database; unused when `url` is set.
+        url: address of a Cozo server, or empty.
+        auth: the server's `x-cozo-auth` token.
+        lock_wait_s: how long an operation waits for the embedded database.
+    """
+
+    path: Path
+    url: str = ""
+    auth: str = ""
+    lock_wait_s: float = LOCK_WAIT_S
+
+    @property
+    def place(self) -> str:
+        """What to call this database in a message."""
+        return self.url or str(self.path)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a database to read; a server's always counts as there."""
+        return bool(self.url) or (self.path / "data").is_dir()
+
+    def run(
+        self, name: str, script: str, params: Mapping[str, Any] | None = None, *, write: bool = False
+    ) -> list[Row]:
+        """Run one script, which is one transaction, and return its rows as dicts.
+
+        Args:
+            name: what the query is for, and on which relation; used in messages.
+            script: CozoScript; values go into `params`, never into the text.
+            params: values for the script's `$names`.
+            write: whether the script may change the database; otherwise the engine refuses it.
+
+        Raises:
+            StoreLocked: when the embedded database stays in use.
+            StoreConflict: when other transactions keep coming first.
+            StoreError: for everything else that the engine refuses.
+        """
+        with self.held(name) as connection:
+            return connection.rows(name, script, params or {}, write=write)
+
+    @contextmanager
+    def held(self, name: str) -> "Iterator[HeldStore]":
+        """Keep the database for a few operations; the others wait as long, so keep it short."""
+        held = HeldStore(self, self._open(name))
+        try:
+            yield held
+        finally:
+            held.connection.close()
+
+    def _open(self, name: str) -> Connection:
+        if self.url:
+            options = {"host": self.url.rstrip("/"), "auth": self.auth}
+            return pycozo.client.Client("http", options=options, dataframe=False)
+
+        def locked(_: RetryCallState) -> Connection:
+            raise StoreLocked(
+                f"{name}: the database {self.path} was held by another process for "
+                f"{self.lock_wait_s:g} s: stop that process, or share one database by "
+                "DOBBY_COZO_URL"
+            )
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(_Locked),
+            wait=wait_random_exponential(multiplier=0.005, max=0.25),
+            stop=stop_after_delay(self.lock_wait_s),
+            retry_error_callback=locked,
+        )
+        return retrying(self._open_embedded, name)
+
+    def _open_embedded(self, name: str) -> Connection:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            return _EmbeddedClient(self.path)
+        except OSError as error:
+            raise StoreError(_unusable(name, self.path, os.strerror(error.errno or 0))) from error
+        except Exception as error:  # noqa: BLE001 - the engine raises bare Exception
+            reason = _plain(str(error))
+            if "LOCK" in reason or "lock hold by current process" in reason:
+                raise _Locked from error
+            raise StoreError(_unusable(name, self.path, _without_code(reason))) from None
+
+
+@dataclass(frozen=True)
+class HeldStore:
+    """An open database: the same `run` as a store's, without opening and closing it."""
+
+    store: CozoStore
+    connection: Connection
+
+    def run(
+        self, name: str, script: str, params: Mapping[str, Any] | None = None, *, write: bool = False
+    ) -> list[Row]:
+        """As `CozoStore.run`."""
+        return self.rows(name, script, params or {}, write=write)
+
+    def rows(self, name: str, script: str, params: Mapping[str, Any], *, write: bool) -> list[Row]:
+        """As `CozoStore.run`: conflicts are rerun, other errors told with the query's name."""
+
+        def conflict(_: RetryCallState) -> list[Row]:
+            raise StoreConflict(
+                f"{name}: other transactions on {self.store.place} kept coming first for "
+                f"{CONFLICT_WAIT_S:g} s: run it again"
+            )
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(_Conflict),
+            wait=wait_random_exponential(multiplier=0.005, max=0.5),
+            stop=stop_after_delay(CONFLICT_WAIT_S),
+            retry_error_callback=conflict,
+        )
+        return retrying(self._once, name, script, params, immutable=not write)
+
+    def _once(
+        self, name: str, script: str, params: Mapping[str, Any], *, immutable: bool
+    ) -> list[Row]:
+        try:
+            result = self.connection.run(script, params, immutable)
+        except pycozo.client.QueryException as error:
+            raise self._told(name, error) from None
+        except requests.RequestException as error:
+            raise StoreError(
+                f"{name}: no usable answer from the Cozo server {self.store.url} "
+                f"({type(error).__name__}): check DOBBY_COZO_URL and DOBBY_COZO_AUTH"
+            ) from error
+        return [dict(zip(result["headers"], row, strict=True)) for row in result["rows"]]
+
+    def _told(self, name: str, error: pycozo.client.QueryException) -> Exception:
+        """The error for the user: the engine's `causes` and `display` quote rows, so neither."""
+        answer = error.resp if isinstance(error.resp, dict) else {"message": str(error.resp)}
+        code = str(answer.get("code") or "")
+        if "kBusy" in code or "kTryAgain" in code:
+            return _Conflict(code)
+        message = _plain(str(answer.get("message", "")))
+        if "kIOError" in code or "kIOError" in message:
+            return StoreError(_unusable(name, self.store.place, _without_code(message)))
+        relation = re.search(r"relation '?([A-Za-z][A-Za-z0-9_:]*)", message)
+        on = f" on {relation[1]}" if relation else ""
+        return StoreError(f"{name}: the query{on} failed in {self.store.place} ({code or 'refused'})")
+
+
+def _plain(text: str) -> str:
+    """The engine's error on one line: it is drawn as a box, wrapped at 80 columns."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return re.sub(r"[\s│×╰├─▶]+", " ", text).strip()
+
+
+def _without_code(reason: str) -> str:
+    reason = re.sub(r"^\S+::\S+ ", "", reason)
+    return reason.split(" help: This error")[0]
+
+
+def _unusable(name: str, place: Path | str, reason: str) -> str:
+    if os.strerror(errno.ENOSPC) in reason:
+        advice = "free some space, then run it again: what was committed is kept"
+    elif os.strerror(errno.EROFS) in reason or os.strerror(errno.EACCES) in reason:
+        advice = "make it writable, or set DOBBY_HOME to a folder that is"
+    else:
+        advice = "check the folder, or set DOBBY_HOME to another one"
+    return f"{name}: the database {place} cannot be used ({reason}): {advice}"
