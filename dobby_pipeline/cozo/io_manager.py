@@ -3,6 +3,7 @@
 Not here: how rows are written and paged (partition.py).
 """
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +55,7 @@ class CozoIOManager(dg.IOManager):
                 raise TypeError(f"{relation.name}: Batches belong to one partition, not {repos}")
             count = write_partition(self._store, relation, repos[0], run, obj)
             context.add_output_metadata(obj.finish())
-        elif type(obj).__name__ == "DataFrame":
+        elif _is_frame(obj):
             count = 0
             rows = frame_rows(obj)
             for repo in repos:
@@ -73,6 +74,12 @@ class CozoIOManager(dg.IOManager):
         if context.dagster_type.typing_type is PartitionStream:
             return stream
         return rows_frame(relation, stream.pages())
+
+
+def _is_frame(obj: Any) -> bool:
+    """Whether it is a DataFrame, asked without importing pandas for it."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(obj, pandas.DataFrame)
 
 
 def cozo_io_manager(relations: Mapping[str, Relation]) -> dg.IOManagerDefinition:

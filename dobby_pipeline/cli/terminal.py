@@ -1,0 +1,126 @@
+"""What a person sees: the progress bar on a terminal, plain lines without one.
+
+Not here: JSON, which goes to standard output alone.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+
+from dobby_pipeline.progress import LogReporter, Progress, Report
+
+
+def say(message: str) -> None:
+    """A line for the person, on standard error."""
+    click.echo(message, err=True)
+
+
+@dataclass
+class TerminalReporter:
+    """Progress on standard error, and in Dagster's log as well.
+
+    On a terminal each step has a bar with its rate and the time left. Elsewhere it is a line
+    every few seconds, as for the log.
+    """
+
+    console: Console = field(default_factory=lambda: Console(file=sys.stderr))
+    _bars: Bars | None = field(default=None, init=False)
+    _tasks: dict[str, TaskID] = field(default_factory=dict[str, TaskID], init=False)
+    _plain: LogReporter = field(default_factory=LogReporter, init=False)
+
+    def __enter__(self) -> "TerminalReporter":
+        if self.console.is_terminal:
+            self._bars = Bars(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[note]}"),
+                TimeRemainingColumn(),
+                console=self.console,
+            )
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bars:
+            self._bars.stop()
+            self._bars, self._tasks = None, {}
+
+    def to(self, log: Callable[[str], None]) -> Report:
+        """As `Reporter.to`."""
+        to_log = LogReporter().to(log)
+        to_terminal = self._draw if self._bars else self._plain.to(say)
+
+        def report(progress: Progress) -> None:
+            to_log(progress)
+            to_terminal(progress)
+
+        return report
+
+    def _draw(self, progress: Progress) -> None:
+        bars = self._bars
+        if bars is None:
+            return
+        name = f"{progress.repo}: {progress.stage}"
+        if name not in self._tasks:
+            self._tasks[name] = bars.add_task(name, total=progress.total, note="")
+        bars.update(
+            self._tasks[name], completed=progress.done, total=progress.total, note=progress.note
+        )
+
+
+@dataclass
+class TransferBar:
+    """Progress of a transfer in bytes: a bar on a terminal, a line every few seconds elsewhere."""
+
+    console: Console = field(default_factory=lambda: Console(file=sys.stderr))
+    every_s: float = 5.0
+    _bars: Bars | None = field(default=None, init=False)
+    _task: TaskID | None = field(default=None, init=False)
+    _stage: str = field(default="", init=False)
+    _last: float = field(default=0.0, init=False)
+
+    def __enter__(self) -> "TransferBar":
+        if self.console.is_terminal:
+            from rich.progress import DownloadColumn, TransferSpeedColumn
+
+            columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), DownloadColumn()]
+            self._bars = Bars(*columns, TransferSpeedColumn(), console=self.console)
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        """Show that `done` of `total` bytes of `stage` are there."""
+        new = stage != self._stage
+        self._stage = stage
+        if self._bars:
+            if new or self._task is None:
+                self._task = self._bars.add_task(stage, total=total)
+            self._bars.update(self._task, completed=done, total=total)
+        elif new or time.monotonic() - self._last >= self.every_s:
+            self._last = time.monotonic()
+            of = f" of {total / 1e6:.0f}" if total else ""
+            say(f"{stage}: {done / 1e6:.0f}{of} MB" if total or done else stage)

@@ -1,0 +1,60 @@
+"""Prompts: the templates under prompts/, and a record filled into them.
+
+Not here: chat markers and tokens, which are the model's (inference/). A template is a text
+file with $names; its version is made from its bytes, so an edit shows in every summary key.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+_FOLDER = Path(__file__).parent / "prompts"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A template for one level.
+
+    Attributes:
+        version: level and the first 12 hex digits of the SHA-256 of both texts.
+        system: the system message.
+        user: the user message with $language, $kind and $code.
+    """
+
+    version: str
+    system: str
+    user: str
+
+    def fill(self, *, language: str, kind: str, code: str) -> str:
+        """The user message for one record. The code is put in last and is never expanded."""
+        return Template(self.user).substitute(language=language, kind=kind, code=code)
+
+    @property
+    def instructions(self) -> str:
+        """The prompt's own words, which a summary must not repeat."""
+        return f"{self.system}\n{self.fill(language='', kind='', code='')}"
+
+
+def load_prompt(level: str) -> Prompt:
+    """The prompt of a level, such as `symbol`."""
+    system, user = (
+        (_FOLDER / f"{level}.{role}.txt").read_text("utf-8").strip() for role in ("system", "user")
+    )
+    digest = hashlib.sha256(f"{system}\0{user}".encode()).hexdigest()
+    return Prompt(f"{level}-{digest[:12]}", system, user)
+
+
+def outline(code: str, inner: list[list[int]]) -> str:
+    """The code with each nested body replaced by an ellipsis: they have summaries of their own.
+
+    Args:
+        code: a record's code.
+        inner: [start, end) character offsets into `code`, in order, not overlapping.
+    """
+    parts: list[str] = []
+    position = 0
+    for start, end in inner:
+        parts += [code[position:start], "..."]
+        position = end
+    return "".join([*parts, code[position:]])
