@@ -98,11 +98,10 @@ def read_partition(
 def _page_borders(
     store: CozoStore, relation: Relation, repo: str, page_rows: int
 ) -> Iterator[tuple[str, str]]:
-    rest = [key for key in relation.keys if key not in ("repo", "path")]
-    counted = f"count({rest[-1] if rest else 'repo'})"
+    counted = f"count({relation.keys[-1]})"
     paths = store.run(
         f"page {relation.name}",
-        f"?[path, {counted}] := *{relation.name}{{{', '.join(['repo: $repo', 'path', *rest])}}} "
+        f"?[path, {counted}] := *{relation.name}{{repo: $repo, {', '.join(relation.keys[1:])}}} "
         ":order path",
         {"repo": repo},
     )
