@@ -58,7 +58,7 @@ class LogReporter:
     """Progress as log lines, one in `every_s` seconds at most, and the last moment always."""
 
     every_s: float = 10.0
-    _last: float = field(default=0.0, init=False)
+    _last: float = field(default=float("-inf"), init=False)
 
     def to(self, log: Callable[[str], None]) -> Report:
         """As `Reporter.to`."""

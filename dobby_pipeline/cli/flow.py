@@ -137,7 +137,8 @@ def _check_model(found: Settings) -> None:
 
 def _done(job: str, repo: str, status: dict[str, object]) -> str:
     if job == "ingest_repo":
-        return f"{repo}: {status['records']} records of {status['files']} files. dobby records {repo} --json"
+        counts = f"{status['records']} records of {status['files']} files"
+        return f"{repo}: {counts}. Read them: dobby records {repo}"
     symbol = status["symbol"]
     assert isinstance(symbol, dict)
     return (

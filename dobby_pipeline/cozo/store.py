@@ -117,7 +117,12 @@ class CozoStore:
         return bool(self.url) or (self.path / "data").is_dir()
 
     def run(
-        self, name: str, script: str, params: Mapping[str, Any] | None = None, *, write: bool = False
+        self,
+        name: str,
+        script: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        write: bool = False,
     ) -> list[Row]:
         """Run one script, which is one transaction, and return its rows as dicts.
 
@@ -170,7 +175,7 @@ class CozoStore:
             return _EmbeddedClient(self.path)
         except OSError as error:
             raise StoreError(_unusable(name, self.path, os.strerror(error.errno or 0))) from error
-        except Exception as error:  # noqa: BLE001 - the engine raises bare Exception
+        except Exception as error:  # the engine raises it bare
             reason = _plain(str(error))
             if "LOCK" in reason or "lock hold by current process" in reason:
                 raise _Locked from error
@@ -185,7 +190,12 @@ class HeldStore:
     connection: Connection
 
     def run(
-        self, name: str, script: str, params: Mapping[str, Any] | None = None, *, write: bool = False
+        self,
+        name: str,
+        script: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        write: bool = False,
     ) -> list[Row]:
         """As `CozoStore.run`."""
         return self.rows(name, script, params or {}, write=write)
@@ -232,7 +242,8 @@ class HeldStore:
             return StoreError(_unusable(name, self.store.place, _without_code(message)))
         relation = re.search(r"relation '?([A-Za-z][A-Za-z0-9_:]*)", message)
         on = f" on {relation[1]}" if relation else ""
-        return StoreError(f"{name}: the query{on} failed in {self.store.place} ({code or 'refused'})")
+        place = self.store.place
+        return StoreError(f"{name}: the query{on} failed in {place} ({code or 'refused'})")
 
 
 def _plain(text: str) -> str:

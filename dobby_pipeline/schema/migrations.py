@@ -95,13 +95,9 @@ def migrate(store: CozoStore) -> list[Migration]:
         StoreNewer: when the database's version is above `latest_version`.
         StoreError: when a step fails; the database stays at the step before.
     """
-    applied: list[Migration] = []
     with store.held("migrate the schema") as held:
         version = _checked_version(held)
-        for migration in MIGRATIONS:
-            if migration.version > version and _apply(held, migration):
-                applied.append(migration)
-    return applied
+        return [m for m in MIGRATIONS if m.version > version and _apply(held, m)]
 
 
 def check_version(store: CozoStore) -> int:

@@ -92,9 +92,7 @@ def plan(store: CozoStore, records: Pages, recipe: Recipe) -> Iterator[list[Plan
     for page in records.pages(PLANNED_COLUMNS):
         keys = [_key(recipe, row) for row in page]
         present = present_keys(store, keys)
-        yield [
-            Planned(row, key, key in present) for row, key in zip(page, keys, strict=True)
-        ]
+        yield [Planned(row, key, key in present) for row, key in zip(page, keys, strict=True)]
 
 
 def present_keys(store: CozoStore, keys: list[str]) -> set[str]:

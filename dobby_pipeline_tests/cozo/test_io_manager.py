@@ -22,9 +22,7 @@ def run(tmp_path):
     resources = {"cozo": cozo, "cozo_io_manager": cozo_io_manager(RELATIONS)}
 
     def materialize(*assets, partition="one", **options):
-        return dg.materialize(
-            assets, resources=resources, partition_key=partition, **options
-        )
+        return dg.materialize(assets, resources=resources, partition_key=partition, **options)
 
     return materialize
 
@@ -77,7 +75,9 @@ def test_a_frame_comes_back_as_a_frame_with_its_missing_values(run):
 
 
 def test_nan_and_numpy_scalars_are_stored_as_null_and_plain_numbers(run, tmp_path):
-    frame = pd.DataFrame({"summary_key": ["k1", "k2"], "ms": [1.5, 2.5], "confidence": [None, -0.5]})
+    frame = pd.DataFrame(
+        {"summary_key": ["k1", "k2"], "ms": [1.5, 2.5], "confidence": [None, -0.5]}
+    )
     body = dict.fromkeys(
         ("text", "status", "origin", "model", "model_revision", "prompt_version", "device"), "x"
     )
@@ -91,8 +91,9 @@ def test_nan_and_numpy_scalars_are_stored_as_null_and_plain_numbers(run, tmp_pat
     migrate(store)
     relation = RELATIONS["summary_bodies"]
     store.run("put", relation.put(), {"rows": relation.rows(frame_rows(frame))}, write=True)
-    rows = store.run("read", "?[summary_key, confidence, ms] := *summary_bodies"
-                     "{summary_key, confidence, ms}")
+    rows = store.run(
+        "read", "?[summary_key, confidence, ms] := *summary_bodies{summary_key, confidence, ms}"
+    )
     assert rows == [
         {"summary_key": "k1", "confidence": None, "ms": 1.5},
         {"summary_key": "k2", "confidence": -0.5, "ms": 2.5},
@@ -108,9 +109,7 @@ def test_an_unpartitioned_reader_gets_all_partitions(run):
     run(skipped, partition="two")
     seen = []
 
-    @dg.asset(
-        ins={"rows": dg.AssetIn("skipped_files", partition_mapping=dg.AllPartitionMapping())}
-    )
+    @dg.asset(ins={"rows": dg.AssetIn("skipped_files", partition_mapping=dg.AllPartitionMapping())})
     def reader(rows: PartitionStream) -> None:
         seen.extend(r["path"] for page in rows.pages() for r in page)
 

@@ -106,8 +106,9 @@ def test_the_work_plan_looks_up_its_keys_instead_of_scanning_50000_rows(store):
         some = range(start, start + 5_000)
         put = {"rows": bodies.rows({**body, "summary_key": f"k{i:06}"} for i in some)}
         store.run("put", bodies.put(), put, write=True)
-        put = {"rows": records.rows(
-            {**record, "repo": f"r{i % 100}", "path": f"p{i}"} for i in some)}
+        put = {
+            "rows": records.rows({**record, "repo": f"r{i % 100}", "path": f"p{i}"} for i in some)
+        }
         store.run("put", records.put(), put, write=True)
     keys = {"keys": [[f"k{i:06}"] for i in range(0, 50_000, 500)]}
     with store.held("plan") as held:
