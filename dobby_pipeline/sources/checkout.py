@@ -5,6 +5,7 @@ repository; clones and shadows live under DOBBY_HOME.
 """
 
 import os
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,27 +108,35 @@ def _git(args: list[str], location: str, timeout_s: float) -> str:
     """Run git without prompts; its last line of complaint becomes the error."""
     env = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": _batch_ssh()}
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             ["git", *args],
             env=env,
-            check=False,
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="backslashreplace",
-            timeout=timeout_s,
+            start_new_session=True,
         )
+    except FileNotFoundError as error:
+        raise SourceError("git is not installed, or not on the PATH: install git") from error
+    try:
+        output, complaints = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
         raise SourceError(
             f"{location}: git did not answer within {timeout_s:g} s: check the location and the "
             "network"
         ) from error
-    except FileNotFoundError as error:
-        raise SourceError("git is not installed, or not on the PATH: install git") from error
-    if done.returncode:
-        complaints = [line for line in done.stderr.splitlines() if line.strip()]
-        reason = next((x for x in complaints if x.startswith(("fatal:", "error:"))), "no reason")
+    finally:
+        if process.poll() is None:
+            # git's transports are processes of their own, which keep the pipes open.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    if process.returncode:
+        lines = (line for line in complaints.splitlines() if line.startswith(("fatal:", "error:")))
+        reason = next(lines, "no reason given")
         raise SourceError(f"{location} cannot be read by git ({reason}): check the location")
-    return done.stdout
+    return output
 
 
 def _batch_ssh() -> str:
