@@ -1,0 +1,97 @@
+"""What goes into the session pool and what comes out of it.
+
+Not here: how it is generated (pool.py). Nothing here needs mlx, so that whoever only names a
+request or a sampling does not load a model runtime.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt.
+
+    Attributes:
+        request_id: the caller's own; comes back with the result.
+        prompt: the user message.
+        system: the system message, or empty for the one that the model's template brings.
+        max_tokens: new tokens at most, 1 or more.
+    """
+
+    request_id: str
+    prompt: str
+    system: str = ""
+    max_tokens: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the model wrote.
+
+    Attributes:
+        text: without the end token and what follows a stop text; stripped.
+        finish_reason: `stop` at an end token or a stop text, `length` at max_tokens.
+        prompt_tokens: of the whole prompt, chat frame included.
+        output_tokens: sampled tokens, the end token left out.
+        ms: milliseconds from admission to a session until the last token.
+        confidence: mean natural log-probability of the output tokens, 0 when there are none.
+    """
+
+    request_id: str
+    text: str
+    finish_reason: FinishReason
+    prompt_tokens: int
+    output_tokens: int
+    ms: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that was not given to the model. Nothing is ever cut to make it fit.
+
+    Attributes:
+        reason: `prompt_too_long` or `empty_prompt`.
+        detail: for a person, such as `5,310 tokens, limit 2,048`.
+        prompt_tokens: of the whole prompt; 0 when it was empty.
+    """
+
+    request_id: str
+    reason: Literal["prompt_too_long", "empty_prompt"]
+    detail: str
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen, and which texts end a summary.
+
+    Attributes:
+        temperature: 0 takes the most likely token.
+        top_p: the smallest set of tokens whose probabilities reach this; 1 for all of them.
+        top_k: only so many of the likeliest; 0 for all of them.
+        seed: of the random numbers, used when the temperature is above 0.
+        stop: texts that end the output once something has been written; a blank line by default.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int = 0
+    stop: tuple[str, ...] = ("\n\n",)
+
+    @property
+    def key(self) -> str:
+        """A stable text of all that changes the output: part of a summary's key."""
+        stops = ",".join(text.encode().hex() for text in self.stop)
+        if not self.temperature:
+            return f"greedy/stop={stops}"
+        return (
+            f"t={self.temperature:g}/p={self.top_p:g}/k={self.top_k}/seed={self.seed}/stop={stops}"
+        )
+
+
+DEFAULT_SAMPLING = Sampling()

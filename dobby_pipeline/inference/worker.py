@@ -1,0 +1,225 @@
+"""The one thread that owns MLX: device, weights, sessions, and every step of generation.
+
+Not here: the consumer's side (pool.py). Orders come in and results go out by queues, so nothing
+of MLX is ever touched by two threads or destroyed on a thread that is not its own.
+"""
+
+import gc
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dobby_pipeline.inference.admission import Admission, Job
+from dobby_pipeline.inference.chat import Chat
+from dobby_pipeline.inference.device import Kind, choose_device, import_mlx, limit_memory
+from dobby_pipeline.inference.manifests import ModelError
+from dobby_pipeline.inference.requests import Sampling
+from dobby_pipeline.inference.sessions import Finished, Model, Sessions, load_weights
+
+CPU_PROMPT_TOKENS = 512
+"""On the CPU the KV cache has room for sessions x this: 20 sessions of SmolLM2 in float32 take
+470 MB, and the whole process stays under 2 GB. Longer prompts get fewer sessions."""
+
+REFILL = {"cpu": 4, "metal": 1, "cuda": 1}
+"""Sessions that must be free before a running batch is refilled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a worker is to serve."""
+
+    name: str
+    folder: Path
+    device: str
+    sessions: int
+    memory_limit: int
+    sampling: Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class _Cancel:
+    """Drop everything that was submitted before this."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Close:
+    """Free everything and end the thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The last result of a worker that failed."""
+
+    error: Exception
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the worker has used so far; written by its thread, read by any.
+
+    Attributes:
+        seconds: spent computing, loading left out.
+        load_seconds: spent loading the weights.
+    """
+
+    seconds: float = 0.0
+    load_seconds: float = 0.0
+    peak_memory: int = 0
+    peak_sessions: int = 0
+
+
+class Worker:
+    """The thread and its two queues.
+
+    Attributes:
+        results: finished jobs; the last one is Died if the thread fails.
+        loaded: set once the weights are in memory.
+    """
+
+    def __init__(self, plan: Plan, chat: Callable[[], Chat]) -> None:
+        """Make a worker that has not started; `chat` is called on its thread."""
+        self.results: queue.SimpleQueue[Finished | Died] = queue.SimpleQueue()
+        self.loaded = threading.Event()
+        self.counters = Counters()
+        self.kind: Kind = "cpu"
+        self._plan = plan
+        self._chat = chat
+        self._orders: queue.SimpleQueue[Job | _Cancel | _Close] = queue.SimpleQueue()
+        self._placed = threading.Event()
+        # A daemon, so that a pool that was never closed does not keep the interpreter from
+        # ending; pool.py closes it before the interpreter is taken down.
+        self._thread = threading.Thread(target=self._run, name="dobby-mlx", daemon=True)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread, which tries the device at once and loads at the first job."""
+        self._thread.start()
+
+    def wait_for_device(self) -> Kind:
+        """The device in use; waits until it has been tried."""
+        while not self._placed.wait(0.2) and self.alive:
+            pass
+        return self.kind
+
+    def submit(self, job: Job) -> None:
+        """Hand over a job."""
+        self._orders.put(job)
+
+    def cancel(self) -> None:
+        """Drop all jobs that were submitted; results that are out already stay in the queue."""
+        self._orders.put(_Cancel())
+
+    def close(self) -> None:
+        """Free everything and wait until the thread has ended."""
+        self._orders.put(_Close())
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._serve()
+        except Exception as error:  # noqa: BLE001 - handed to the consumer, who raises it
+            self.results.put(Died(error))
+        finally:
+            self._placed.set()
+            gc.collect()
+            import_mlx().clear_cache()
+
+    def _serve(self) -> None:
+        self.kind = choose_device(self._plan.device).kind
+        self._placed.set()
+        first = self._orders.get()
+        while isinstance(first, _Cancel):
+            first = self._orders.get()
+        if isinstance(first, _Close):
+            return
+        serving = self._load()
+        serving.admission.add(first)
+        try:
+            while self._take_orders(serving):
+                self._advance(serving)
+        finally:
+            serving.sessions.close()
+
+    def _load(self) -> "_Serving":
+        plan = self._plan
+        started = time.monotonic()
+        limit_memory(self.kind, plan.memory_limit)
+        model = load_weights(plan.folder, self.kind)
+        sessions = Sessions(
+            model,
+            self._chat(),
+            self.kind,
+            plan.sampling,
+            sessions=plan.sessions,
+            memory_limit=plan.memory_limit,
+        )
+        self.counters.load_seconds = time.monotonic() - started
+        self.loaded.set()
+        tokens = kv_tokens(plan, model, self.kind)
+        return _Serving(sessions, Admission(plan.sessions, tokens, REFILL[self.kind]))
+
+    def _take_orders(self, serving: "_Serving") -> bool:
+        """Take what was ordered, waiting when there is nothing to do; False to end."""
+        while True:
+            try:
+                order = self._orders.get(block=serving.idle)
+            except queue.Empty:
+                return True
+            match order:
+                case Job():
+                    serving.admission.add(order)
+                case _Cancel():
+                    serving.admission.clear()
+                    serving.sessions.clear()
+                case _Close():
+                    return False
+
+    def _advance(self, serving: "_Serving") -> None:
+        started = time.monotonic()
+        active = serving.sessions.active
+        jobs = serving.admission.take(active)
+        if jobs:
+            serving.sessions.admit(jobs)
+        counters = self.counters
+        counters.peak_sessions = max(counters.peak_sessions, len(active) + len(jobs))
+        finished = serving.sessions.step()
+        counters.seconds += time.monotonic() - started
+        counters.peak_memory = import_mlx().get_peak_memory()
+        for result in finished:
+            self.results.put(result)
+
+
+@dataclass(slots=True)
+class _Serving:
+    sessions: Sessions
+    admission: Admission
+
+    @property
+    def idle(self) -> bool:
+        return not self.sessions.active and not len(self.admission)
+
+
+def kv_tokens(plan: Plan, model: Model, kind: Kind) -> int:
+    """Tokens of KV cache that fit: what the memory limit leaves beside the weights.
+
+    Half of it is left for the copy that is made when a batch grows or shrinks.
+
+    Raises:
+        ModelError: when not even one short prompt fits.
+    """
+    room = (plan.memory_limit - model.nbytes) // 2 // model.kv_bytes
+    if room < CPU_PROMPT_TOKENS:
+        needed = model.nbytes + 2 * CPU_PROMPT_TOKENS * model.kv_bytes
+        raise ModelError(
+            f"model {plan.name} needs {needed / 1e9:.1f} GB on this device and the memory limit "
+            f"is {plan.memory_limit / 1e9:.1f}: raise DOBBY_MEMORY_LIMIT_GB or take a smaller model"
+        )
+    return min(room, plan.sessions * CPU_PROMPT_TOKENS) if kind == "cpu" else room
