@@ -37,7 +37,11 @@ CHROMIUM_ARGS = [
 
 def chromium() -> str | None:
     """Chromium's path, if the machine has one."""
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    return (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
 
 
 @contextlib.contextmanager

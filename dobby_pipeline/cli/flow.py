@@ -130,9 +130,9 @@ def register(store: CozoStore, target: str, *, worktree: bool = False) -> Repo:
 def _check_model(found: Settings) -> None:
     """Refuse before a run is started what would fail in it after the ingest."""
     from dobby_pipeline.inference.manifests import load_manifest
-    from dobby_pipeline.inference.models import check_pulled
+    from dobby_pipeline.inference.pull import require_pulled
 
-    check_pulled(load_manifest(found.model))
+    require_pulled(load_manifest(found.model))
 
 
 def _done(job: str, repo: str, status: dict[str, object]) -> str:

@@ -3,13 +3,12 @@
 Not here: the JSON of the same (read.py).
 """
 
+import shutil
 import sys
+import textwrap
 from itertools import groupby
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.padding import Padding
 
 from dobby_pipeline.cli.setting import reading_store, settings
 from dobby_pipeline.cozo.relation import Row
@@ -33,30 +32,36 @@ def show(address: str) -> None:
             f"{address} has no summary: see `dobby status {name}`, or make them with "
             f"`dobby summarize {name}`"
         )
-    console = Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty(), highlight=False)
     for file, group in groupby(rows, key=lambda row: row["path"]):
-        console.print(f"\n[bold]{escape(file)}[/bold]")
+        click.echo("\n" + click.style(file, bold=True))
         for row in group:
-            _print_one(console, row, full=bool(symbol))
+            _print_one(row, full=bool(symbol))
 
 
-def _print_one(console: Console, row: Row, *, full: bool) -> None:
-    lines = f"{row['start_line']}-{row['end_line']}"
-    console.print(f"  [cyan]{escape(row['symbol'])}[/cyan] [dim]lines {lines}[/dim]")
+def _print_one(row: Row, *, full: bool) -> None:
+    lines = click.style(f"lines {row['start_line']}-{row['end_line']}", dim=True)
+    click.echo(f"  {click.style(row['symbol'], fg='cyan')}  {lines}")
     if row["status"] == PUBLISHED:
-        console.print(Padding(escape(row["text"]), (0, 0, 0, 4)))
+        _print_text(row["text"])
     else:
-        reasons = escape("; ".join(row["reasons"]))
-        console.print(Padding(f"[yellow]quarantined[/yellow] {reasons}", (0, 0, 0, 4)))
+        _print_text(f"{click.style('quarantined', fg='yellow')}: {'; '.join(row['reasons'])}")
     if full:
-        for field in ("commit", "model", "model_revision", "prompt_version", "device"):
-            console.print(f"    [dim]{field}: {escape(str(row[field]))}[/dim]")
-        console.print(
-            f"    [dim]{row['prompt_tokens']} prompt and {row['output_tokens']} output tokens, "
-            f"{row['ms']:.0f} ms, confidence {_number(row['confidence'])}, "
-            f"{row['finish_reason']}, {row['created_at']}[/dim]"
-        )
+        for line in _provenance(row):
+            click.echo(click.style(f"    {line}", dim=True))
 
 
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.2f}"
+def _print_text(text: str) -> None:
+    """Wrapped for a terminal; on one line for whoever reads it through a pipe."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1_000_000
+    click.echo(textwrap.fill(text, width, initial_indent="    ", subsequent_indent="    "))
+
+
+def _provenance(row: Row) -> list[str]:
+    fields = ("commit", "model", "model_revision", "prompt_version", "device", "origin")
+    confidence = "none" if row["confidence"] is None else f"{row['confidence']:.2f}"
+    return [
+        *(f"{field}: {row[field]}" for field in fields),
+        f"{row['prompt_tokens']} prompt and {row['output_tokens']} output tokens in "
+        f"{row['ms']:.0f} ms, confidence {confidence}, finish reason {row['finish_reason']}",
+        f"made {row['created_at']}",
+    ]

@@ -8,19 +8,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 from rich.progress import Progress as Bars
 
+from dobby_pipeline.inference.pull import PullProgress
 from dobby_pipeline.progress import LogReporter, Progress, Report
 
 
@@ -89,38 +91,44 @@ class TerminalReporter:
 
 
 @dataclass
-class TransferBar:
-    """Progress of a transfer in bytes: a bar on a terminal, a line every few seconds elsewhere."""
+class PullBar:
+    """A pull's stages: a bar on a terminal, a line every few seconds elsewhere."""
 
     console: Console = field(default_factory=lambda: Console(file=sys.stderr))
     every_s: float = 5.0
     _bars: Bars | None = field(default=None, init=False)
-    _task: TaskID | None = field(default=None, init=False)
+    _tasks: dict[str, TaskID] = field(default_factory=dict[str, TaskID], init=False)
     _stage: str = field(default="", init=False)
     _last: float = field(default=0.0, init=False)
 
-    def __enter__(self) -> "TransferBar":
+    def __enter__(self) -> "PullBar":
         if self.console.is_terminal:
-            from rich.progress import DownloadColumn, TransferSpeedColumn
-
-            columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), DownloadColumn()]
+            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
             self._bars = Bars(*columns, TransferSpeedColumn(), console=self.console)
             self._bars.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._bars:
             self._bars.stop()
 
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Show that `done` of `total` bytes of `stage` are there."""
-        new = stage != self._stage
-        self._stage = stage
+    def __call__(self, progress: PullProgress) -> None:
+        """Show one moment."""
+        stage = f"{progress.stage} {progress.file}".strip()
         if self._bars:
-            if new or self._task is None:
-                self._task = self._bars.add_task(stage, total=total)
-            self._bars.update(self._task, completed=done, total=total)
-        elif new or time.monotonic() - self._last >= self.every_s:
-            self._last = time.monotonic()
-            of = f" of {total / 1e6:.0f}" if total else ""
-            say(f"{stage}: {done / 1e6:.0f}{of} MB" if total or done else stage)
+            if stage not in self._tasks:
+                self._tasks[stage] = self._bars.add_task(stage, total=progress.total)
+            self._bars.update(self._tasks[stage], completed=progress.done, total=progress.total)
+        elif stage != self._stage or time.monotonic() - self._last >= self.every_s:
+            self._stage, self._last = stage, time.monotonic()
+            mb = (
+                f" {progress.done / 1e6:.0f} of {progress.total / 1e6:.0f} MB"
+                if progress.total
+                else ""
+            )
+            say(stage + mb)

@@ -3,6 +3,7 @@
 Not here: the gate on one summary (gate.py) and the counting (counts.py).
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import dagster as dg
@@ -36,6 +37,12 @@ def _check(asset: str, description: str) -> Callable[[Check], dg.AssetChecksDefi
     """A blocking check on each partition that the run has: any failing one fails it."""
 
     def decorate(check: Check) -> dg.AssetChecksDefinition:
+        # Partitioned checks are in preview, which Dagster would say once for each of ours.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.PreviewWarning)
+            return define(check)
+
+    def define(check: Check) -> dg.AssetChecksDefinition:
         @dg.asset_check(
             asset=asset,
             name=check.__name__,

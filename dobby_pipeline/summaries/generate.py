@@ -20,15 +20,20 @@ from dobby_pipeline.schema.relations import SUMMARY_BODIES
 from dobby_pipeline.summaries.plan import Pages, Planned, Recipe, plan
 from dobby_pipeline.summaries.prompts import Prompt, outline
 
-MAX_NEW_TOKENS = 80
+MAX_NEW_TOKENS = 60
 """Two sentences of SmolLM2 and of Qwen2.5-Coder end within it; what does not is cut to whole
 sentences, and the gate sees that it was."""
+
+MAX_SENTENCES = 2
+"""What the prompt asks for. Small models go on, and what they add repeats what they said."""
 
 COMMIT_EVERY = 16
 COMMIT_EVERY_S = 2.0
 """A batch is committed when either is reached: a kill costs at most this much work."""
 
 SAMPLES = 6
+
+_SENTENCE_END = re.compile(r"[.!?][\"'`)]*(?=\s+[A-Z`\"'(]|\s*$)")
 
 _CODE = """
 keys[path, symbol] <- $keys
@@ -234,15 +239,16 @@ _UNGENERATED: dict[str, Any] = {
 
 
 def whole_sentences(text: str, finish_reason: str) -> str:
-    """The first paragraph; where the token limit cut it, without the sentence that was cut.
+    """The first MAX_SENTENCES sentences of the first paragraph.
 
-    A text whose only sentence was cut stays as it is, for the gate to refuse.
+    The sentence that the token limit cut is left out; where it is the only one it stays as it
+    is, for the gate to refuse.
     """
     paragraph = " ".join(text.strip().split("\n\n")[0].split())
-    if finish_reason != "length":
-        return paragraph
-    ends = [m.end() for m in re.finditer(r"[.!?][\"'`)]*(?=\s|$)", paragraph)]
-    return paragraph[: ends[-1]] if ends else paragraph
+    ends = [match.end() for match in _SENTENCE_END.finditer(paragraph)]
+    if len(ends) >= MAX_SENTENCES:
+        return paragraph[: ends[MAX_SENTENCES - 1]]
+    return paragraph[: ends[-1]] if ends and finish_reason == "length" else paragraph
 
 
 def _reference(planned: Planned) -> Row:
