@@ -59,9 +59,9 @@ def _print_text(text: str) -> None:
 def _provenance(row: Row) -> list[str]:
     fields = ("commit", "model", "model_revision", "prompt_version", "device", "origin")
     confidence = "none" if row["confidence"] is None else f"{row['confidence']:.2f}"
+    tokens = f"{row['prompt_tokens']} prompt and {row['output_tokens']} output tokens"
     return [
         *(f"{field}: {row[field]}" for field in fields),
-        f"{row['prompt_tokens']} prompt and {row['output_tokens']} output tokens in "
-        f"{row['ms']:.0f} ms, confidence {confidence}, finish reason {row['finish_reason']}",
+        f"{tokens} in {row['ms']:.0f} ms, confidence {confidence}, ended by {row['finish_reason']}",
         f"made {row['created_at']}",
     ]
