@@ -1,6 +1,6 @@
 """The sensor and the schedule, on a real store and real repositories."""
 
-import datetime
+import datetime as dt
 
 import dagster as dg
 import pytest
@@ -105,7 +105,7 @@ def test_sensor_skips_before_there_is_a_database(tmp_path):
 def test_schedule_requests_one_run_a_night_for_each_partition():
     with dg.instance_for_test() as instance:
         instance.add_dynamic_partitions("repo", ["one", "two"])
-        when = datetime.datetime(2026, 5, 4, 3, tzinfo=datetime.UTC)
+        when = dt.datetime(2026, 5, 4, 3, tzinfo=dt.UTC)
         context = dg.build_schedule_context(instance=instance, scheduled_execution_time=when)
         requests = list(nightly_refresh(context))
     assert [(r.partition_key, r.run_key) for r in requests] == [

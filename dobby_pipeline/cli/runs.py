@@ -8,7 +8,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -44,7 +44,7 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+def dagster_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
     """The instance that the UI shows too; its folder gets this project's dagster.yaml."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ def settle_dead_runs(instance: dg.DagsterInstance) -> None:
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def _lock(path: Path) -> Generator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

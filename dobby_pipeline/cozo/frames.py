@@ -4,7 +4,7 @@ Not here: reading and writing (partition.py). pandas is imported when a frame is
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dobby_pipeline.cozo.relation import Relation, Row
 
@@ -19,9 +19,13 @@ def frame_rows(frame: "pd.DataFrame") -> list[Row]:
     """
     plain = frame.astype(object).where(frame.notna(), None)
     return [
-        {str(column): getattr(value, "item", lambda v=value: v)() for column, value in row.items()}
+        {str(column): _plain(value) for column, value in row.items()}
         for row in plain.to_dict("records")
     ]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
 
 
 def rows_frame(relation: Relation, pages: Iterable[list[Row]]) -> "pd.DataFrame":

@@ -12,7 +12,7 @@ from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.settings import Settings
 
 
-class CozoResource(dg.ConfigurableResource):
+class CozoResource(dg.ConfigurableResource[None]):
     """Where the database is. It is opened for one operation at a time, so nothing is held."""
 
     home: str = Field(description="DOBBY_HOME: the embedded database lies in its folder cozo/.")

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +81,7 @@ class _EmbeddedClient(pycozo.client.Client):
     """
 
     def __init__(self, path: Path) -> None:
-        from mnestic import CozoDbPy
+        from mnestic import CozoDbPy  # pyright: ignore[reportAttributeAccessIssue]
 
         self.pandas = None
         self.embedded = CozoDbPy("rocksdb", str(path), json.dumps({}))
@@ -141,7 +141,7 @@ class CozoStore:
             return connection.rows(name, script, params or {}, write=write)
 
     @contextmanager
-    def held(self, name: str) -> "Iterator[HeldStore]":
+    def held(self, name: str) -> "Generator[HeldStore]":
         """Keep the database for a few operations; the others wait as long, so keep it short."""
         held = HeldStore(self, self._open(name))
         try:

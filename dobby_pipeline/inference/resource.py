@@ -12,7 +12,7 @@ from dobby_pipeline.inference.pool import SessionPool
 from dobby_pipeline.settings import Settings
 
 
-class MlxSessionsResource(dg.ConfigurableResource):
+class MlxSessionsResource(dg.ConfigurableResource[None]):
     """One model on this machine's GPU or CPU, and the sessions that share its weights."""
 
     model: str = Field(description="DOBBY_MODEL: a manifest's name under models/.")

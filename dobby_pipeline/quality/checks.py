@@ -73,7 +73,7 @@ def every_file_is_accounted_for(
     """Invariant: no listed file is lost between git and the store."""
     read = snapshot(store, repo)
     listed = read.files if read else -1
-    _, with_records = count_records(store, repo)
+    with_records = count_records(store, repo)[1]
     skipped = sum(count_skipped(store, repo).values())
     return dg.AssetCheckResult(
         passed=listed == with_records + skipped,
@@ -89,7 +89,7 @@ def keys_are_unique(
     """Two records of one key would overwrite each other, and the count would fall short."""
     read = snapshot(store, repo)
     expected = read.records if read else -1
-    stored, _files = count_records(store, repo)
+    stored = count_records(store, repo)[0]
     return dg.AssetCheckResult(
         passed=stored == expected,
         description=f"{repo}: {expected} records read, {stored} rows stored",

@@ -3,6 +3,8 @@
 Not here: the migrations (migrations.py).
 """
 
+from typing import Any
+
 import dagster as dg
 
 from dobby_pipeline.cozo.resource import CozoResource
@@ -10,7 +12,7 @@ from dobby_pipeline.schema.migrations import migrate, schema_version
 
 
 @dg.asset(group_name="schema", kinds={"cozodb"})
-def cozo_schema(cozo: CozoResource) -> dg.MaterializeResult:
+def cozo_schema(cozo: CozoResource) -> dg.MaterializeResult[Any]:
     """The relations of the Cozo database, brought up to date by ordered, atomic migrations.
 
     Safe to materialise at any time, from several processes at once. A database that is newer

@@ -60,7 +60,7 @@ def latest_commit(repo: Repo) -> str | None:
     if not repo.is_url:
         return resolve_commit(open_repository(Path(repo.location)), repo.ref)
     output = _git(["ls-remote", repo.location], repo.location, LS_REMOTE_TIMEOUT_S)
-    refs = dict(reversed(line.split("\t", 1)) for line in output.splitlines())
+    refs = {name: commit for commit, name in (line.split("\t", 1) for line in output.splitlines())}
     for name in (repo.ref, f"refs/heads/{repo.ref}", f"refs/tags/{repo.ref}"):
         commit = refs.get(f"{name}^{{}}") or refs.get(name)
         if commit:

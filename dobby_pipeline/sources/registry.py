@@ -4,7 +4,7 @@ Not here: reading them (reader.py), or the partitions that Dagster knows (partit
 """
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -61,13 +61,10 @@ def checked(repo: Repo) -> Repo:
             f"{repo.repo!r} cannot be a repository's name: use up to 100 letters, digits, "
             "'.', '_' and '-', a letter or digit first"
         )
-    return Repo(
-        repo.repo,
-        checked_location(repo.location, worktree=repo.worktree),
-        repo.kind,
-        repo.ref,
-        repo.worktree,
-        repo.added_at or datetime.now(UTC).isoformat(timespec="seconds"),
+    return replace(
+        repo,
+        location=checked_location(repo.location, worktree=repo.worktree),
+        added_at=repo.added_at or datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
@@ -114,7 +111,7 @@ def add_repo(store: CozoStore, repo: Repo) -> Repo:
             f"`dobby repos add NAME {repo.location}`, or remove that one first"
         )
     if present:
-        repo = Repo(**{**asdict(repo), "added_at": present.added_at})
+        repo = replace(repo, added_at=present.added_at)
     store.run("register a repo", REPOS.put(), {"rows": REPOS.rows([asdict(repo)])}, write=True)
     return repo
 

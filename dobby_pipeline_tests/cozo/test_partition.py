@@ -1,5 +1,7 @@
 """Partitions on a real store: atomic batches, stale rows, pages."""
 
+from itertools import pairwise
+
 import pytest
 
 from dobby_pipeline.cozo.partition import in_batches, read_partition, write_partition
@@ -52,7 +54,7 @@ def test_pages_hold_whole_paths_in_key_order_and_every_row_once(store):
     pages = symbols(store, page_rows=10)
     assert [key for page in pages for key in page] == [(r["path"], r["symbol"]) for r in rows]
     paths = [{path for path, _ in page} for page in pages]
-    assert all(a.isdisjoint(b) for a, b in zip(paths, paths[1:], strict=False))
+    assert all(a.isdisjoint(b) for a, b in pairwise(paths))
     assert all(len(page) >= 10 for page in pages[:-1])
 
 
