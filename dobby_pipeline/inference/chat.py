@@ -41,7 +41,7 @@ class Chat:
             plain = {**json.loads(text), "added_tokens": [], "post_processor": None}
             self._plain: Any = Tokenizer.from_str(json.dumps(plain))
             self._settings = _json(folder / "tokenizer_config.json")
-        except Exception as error:  # noqa: BLE001 - tokenizers raises bare Exception
+        except Exception as error:
             raise ModelError(f"{folder}: its tokenizer cannot be read: {error}") from error
         self._template = self._read_template()
         self._frame = lru_cache(self._tokenised_frame)
@@ -93,7 +93,7 @@ class Chat:
     def _decoded_piece(self, token: int) -> str:
         return self._framed.decode([token], skip_special_tokens=True)
 
-    def _tokenised_frame(self, with_system: bool) -> list[list[int] | str]:  # noqa: FBT001
+    def _tokenised_frame(self, with_system: bool) -> list[list[int] | str]:
         """The rendered template: tokens, and the places of the messages in between."""
         messages = [{"role": "system", "content": _SYSTEM}] if with_system else []
         rendered = self._rendered([*messages, {"role": "user", "content": _USER}])
@@ -144,7 +144,7 @@ class Chat:
             template = {entry["name"]: entry["template"] for entry in template}.get("default")
         if not template:
             raise ModelError(
-                f"{self._folder}: its tokenizer has no chat template; take an instruction-tuned model"
+                f"{self._folder}: its tokenizer has no chat template: take an instruction-tuned model"
             )
         return template
 

@@ -98,7 +98,7 @@ def _kv_bytes(config: dict[str, Any]) -> int:
 class Sessions:
     """Sessions over one model, advanced one token at a time."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         model: Model,
         chat: Chat,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dobby_pipeline.inference.admission import Admission, Job
+from dobby_pipeline.inference.blas_threads import BlasThreads
 from dobby_pipeline.inference.chat import Chat
 from dobby_pipeline.inference.device import Kind, choose_device, import_mlx, limit_memory
 from dobby_pipeline.inference.manifests import ModelError
@@ -164,7 +165,8 @@ class Worker:
         self.counters.load_seconds = time.monotonic() - started
         self.loaded.set()
         tokens = kv_tokens(plan, model, self.kind)
-        return _Serving(sessions, Admission(plan.sessions, tokens, REFILL[self.kind]))
+        admission = Admission(plan.sessions, tokens, REFILL[self.kind])
+        return _Serving(sessions, admission, BlasThreads() if self.kind == "cpu" else None)
 
     def _take_orders(self, serving: "_Serving") -> bool:
         """Take what was ordered, waiting when there is nothing to do; False to end."""
@@ -184,6 +186,8 @@ class Worker:
 
     def _advance(self, serving: "_Serving") -> None:
         started = time.monotonic()
+        if serving.threads:
+            serving.threads.adjust()
         active = serving.sessions.active
         jobs = serving.admission.take(active)
         if jobs:
@@ -201,6 +205,7 @@ class Worker:
 class _Serving:
     sessions: Sessions
     admission: Admission
+    threads: BlasThreads | None
 
     @property
     def idle(self) -> bool:
