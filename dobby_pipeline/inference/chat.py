@@ -123,11 +123,16 @@ class Chat:
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
         )
-        environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
-        environment.globals |= {
-            "raise_exception": refuse,
-            "strftime_now": lambda form: datetime.now().astimezone().strftime(form),
-        }
+
+        def to_json(value: Any, **_: Any) -> str:
+            return json.dumps(value, ensure_ascii=False)
+
+        def now(form: str) -> str:
+            return datetime.now().astimezone().strftime(form)
+
+        environment.filters["tojson"] = to_json
+        names: dict[str, Any] = {"raise_exception": refuse, "strftime_now": now}
+        environment.globals.update(names)
         special = {role: self._special(role) for role in ("bos_token", "eos_token", "pad_token")}
         try:
             template = environment.from_string(self._template)
@@ -144,7 +149,7 @@ class Chat:
             template = {entry["name"]: entry["template"] for entry in template}.get("default")
         if not template:
             raise ModelError(
-                f"{self._folder}: its tokenizer has no chat template: take an instruction-tuned model"
+                f"{self._folder}: it has no chat template: take an instruction-tuned model"
             )
         return template
 

@@ -4,7 +4,7 @@ Not here: where the expected digests come from (manifests, the registry, the hub
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dobby_pipeline.inference.manifests import ModelError
@@ -18,13 +18,21 @@ class WrongHash(ModelError):
 
 def sha256(file: Path, advance: Callable[[int], None] = lambda _: None) -> str:
     """The SHA-256 of a file in hex; `advance` hears how many bytes have been read so far."""
-    return _digest(file, hashlib.sha256(), advance)
+    digest = hashlib.sha256()
+    done = 0
+    for chunk in _chunks(file):
+        digest.update(chunk)
+        done += len(chunk)
+        advance(done)
+    return digest.hexdigest()
 
 
 def git_blob_id(file: Path) -> str:
     """The id git gives a file's content, which is all the hub tells about a small file."""
-    header = b"blob %d\0" % file.stat().st_size
-    return _digest(file, hashlib.sha1(header, usedforsecurity=False), lambda _: None)
+    digest = hashlib.sha1(b"blob %d\0" % file.stat().st_size, usedforsecurity=False)
+    for chunk in _chunks(file):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def require(file: Path, name: str, expected: str, got: str) -> None:
@@ -37,11 +45,7 @@ def require(file: Path, name: str, expected: str, got: str) -> None:
         )
 
 
-def _digest(file: Path, digest: "hashlib._Hash", advance: Callable[[int], None]) -> str:
-    done = 0
+def _chunks(file: Path) -> Iterator[bytes]:
     with file.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-            done += len(chunk)
-            advance(done)
-    return digest.hexdigest()
+            yield chunk

@@ -6,6 +6,7 @@ Not here: which file, and whether it is the right one (wheel.py, hub.py, digests
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -64,13 +65,13 @@ def _attempt(url: str, target: Path, headers: Mapping[str, str], advance: Advanc
     asked = {**headers, "Range": f"bytes={start}-", "Accept-Encoding": "identity"}
     try:
         with requests.get(url, headers=asked, stream=True, timeout=TIMEOUT_S) as answer:
-            if answer.status_code == requests.codes.requested_range_not_satisfiable:
+            if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 if _total(answer, 0) == start:
                     return
                 target.unlink()
                 raise _Broken("the file there has another length now")
             _refuse(url, answer)
-            resumed = answer.status_code == requests.codes.partial_content
+            resumed = answer.status_code == HTTPStatus.PARTIAL_CONTENT
             _receive(answer, target, start if resumed else 0, advance)
     except requests.exceptions.SSLError as error:
         raise Unreachable(
@@ -83,7 +84,7 @@ def _attempt(url: str, target: Path, headers: Mapping[str, str], advance: Advanc
 
 def _refuse(url: str, answer: requests.Response) -> None:
     status = answer.status_code
-    if status >= requests.codes.server_error or status == requests.codes.too_many_requests:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         raise _Broken(f"the server answered {status}")
     if not answer.ok:
         raise Unreachable(f"{_shown(url)}: the server answered {status} {answer.reason}")

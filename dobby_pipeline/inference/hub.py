@@ -57,7 +57,7 @@ def snapshot(source: HubSource) -> Snapshot:
         Unreachable: when the hub does not answer.
         ModelError: when it has no such repository, revision or files.
     """
-    from huggingface_hub import HfApi, constants, errors
+    from huggingface_hub import HfApi, constants, errors, get_token
 
     endpoint = (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
     api = HfApi(endpoint=endpoint)
@@ -70,7 +70,7 @@ def snapshot(source: HubSource) -> Snapshot:
         raise ModelError(
             f"the hub {endpoint} has no {where}, or gives it to members only"
         ) from error
-    except (errors.HTTPError, OSError) as error:
+    except (errors.HTTPError, OSError) as error:  # pyright: ignore[reportPrivateImportUsage]
         raise Unreachable(_way_out(endpoint, type(error).__name__)) from error
     if not info.sha:
         raise ModelError(f"the hub {endpoint} names no commit for {where}")
@@ -88,7 +88,8 @@ def snapshot(source: HubSource) -> Snapshot:
     ]
     if not any(file.name.endswith(".safetensors") for file in files):
         raise ModelError(f"{where}: no .safetensors at the top of the repository")
-    headers = {k: v for k, v in api._build_hf_headers().items() if k == "authorization"}  # noqa: SLF001
+    token = get_token()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     return Snapshot(info.sha, files, headers)
 
 

@@ -8,7 +8,6 @@ import queue
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import TracebackType
 from typing import Self
@@ -21,6 +20,7 @@ from dobby_pipeline.inference.pull import require_pulled
 from dobby_pipeline.inference.requests import (
     DEFAULT_SAMPLING,
     Completion,
+    PoolStats,
     Refusal,
     Request,
     Sampling,
@@ -34,29 +34,6 @@ _POLL_S = 0.5
 
 class PoolError(DobbyError):
     """Generation cannot go on. What was yielded before is whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class PoolStats:
-    """What a pool has done since it was made.
-
-    Attributes:
-        requests: completed ones.
-        refused: requests that were not given to the model.
-        seconds: spent computing, the loading of the weights left out.
-        load_seconds: spent loading them.
-        peak_memory_bytes: of MLX: weights, KV cache and temporaries.
-        peak_sessions: most that ran at once.
-    """
-
-    requests: int
-    refused: int
-    prompt_tokens: int
-    output_tokens: int
-    seconds: float
-    load_seconds: float
-    peak_memory_bytes: int
-    peak_sessions: int
 
 
 class SessionPool:

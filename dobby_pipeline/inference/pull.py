@@ -7,7 +7,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,7 +214,7 @@ def _swap(staging: Path, folder: Path) -> None:
 
 
 @contextmanager
-def _locked(file: Path, report: Report) -> Iterator[None]:
+def _locked(file: Path, report: Report) -> Generator[None]:
     """One pull of a model at a time; the system lets go of the lock when a process dies."""
     with file.open("w") as stream:
         try:

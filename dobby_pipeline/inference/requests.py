@@ -66,6 +66,29 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolStats:
+    """What a pool has done since it was made.
+
+    Attributes:
+        requests: completed ones.
+        refused: requests that were not given to the model.
+        seconds: spent computing, the loading of the weights left out.
+        load_seconds: spent loading them.
+        peak_memory_bytes: of MLX: weights, KV cache and temporaries.
+        peak_sessions: most that ran at once.
+    """
+
+    requests: int
+    refused: int
+    prompt_tokens: int
+    output_tokens: int
+    seconds: float
+    load_seconds: float
+    peak_memory_bytes: int
+    peak_sessions: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How the next token is chosen, and which texts end a summary.
 

@@ -82,7 +82,7 @@ def load_weights(folder: Path, kind: Kind) -> Model:
             f"{folder}: cannot be loaded as a model: {reason}: pull it again"
         ) from error
     mx.clear_cache()
-    weights = [value for _, value in tree_flatten(network.parameters())]
+    weights: list[Any] = [value for _, value in tree_flatten(network.parameters())]
     item = next((w.dtype.size for w in weights if mx.issubdtype(w.dtype, mx.floating)), 4)
     return Model(network, sum(w.nbytes for w in weights), _kv_bytes(config) * item)
 
