@@ -15,6 +15,7 @@ from typing import IO, Any
 from uuid import uuid4
 
 import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
 
 from dobby_pipeline import errors
 from dobby_pipeline.automation import summarize_repo
@@ -125,33 +126,40 @@ def _try_lock(path: Path) -> IO[str] | None:
 
 
 def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
-    problems = [_failure(e) for e in result.all_events if e.is_step_failure]
+    failures = [_causes(e) for e in result.all_events if e.is_step_failure]
+    if any(causes[0].cls_name == "DagsterExecutionInterruptedError" for causes in failures):
+        raise KeyboardInterrupt
+    problems = [_told(causes) for causes in failures]
     evaluations = [e for e in result.get_asset_check_evaluations() if not e.passed]
     blocking = [e for e in evaluations if e.severity == dg.AssetCheckSeverity.ERROR]
-    problems = [p for p in problems if p]
+    problems = [problem for problem in problems if problem]
     problems += [f"the check {e.check_name} failed: {e.description}" for e in blocking]
     notes = [f"{e.check_name}: {e.description}" for e in evaluations if e not in blocking]
     return Outcome(result.run_id, result.success, problems, notes)
 
 
-def _failure(event: dg.DagsterEvent) -> str:
-    """The step's failure as one line: ours where the chain of causes holds one of our errors.
-
-    A failed blocking check fails a step too; its evaluation tells it better.
-    """
-    error = event.step_failure_data.error
-    chain = []
+def _causes(event: dg.DagsterEvent) -> list[SerializableErrorInfo]:
+    """The step's error and what caused it, the outermost first."""
+    error, chain = event.step_failure_data.error, list[SerializableErrorInfo]()
     while error:
         chain.append(error)
         error = error.cause
+    return chain
+
+
+def _told(causes: list[SerializableErrorInfo]) -> str:
+    """A step's failure as one line: ours where the chain holds one of our errors.
+
+    A failed blocking check fails a step too; its evaluation tells it better, so it is empty here.
+    """
     known = _error_names()
-    for link in chain:
-        if link.cls_name in known:
-            return link.message.split(": ", 1)[-1].strip()
-        if link.cls_name == "DagsterAssetCheckFailedError":
+    for cause in causes:
+        if cause.cls_name in known:
+            return cause.message.split(": ", 1)[-1].strip()
+        if cause.cls_name == "DagsterAssetCheckFailedError":
             return ""
-    last = chain[-1].message.strip().splitlines()[0] if chain else "no reason given"
-    return f"the step {event.step_key} failed ({last}): the run's page in the UI has the trace"
+    last = causes[-1].message.strip().splitlines()[0]
+    return f"a step failed ({last}): the run's page in the UI has the trace"
 
 
 def _error_names() -> set[str]:

@@ -17,6 +17,10 @@ MIN_FREE_MB = 64
 and Dagster's SQLite files take some 20 MB at the start."""
 
 
+LOCK_WAIT_S = 15.0
+"""How long a person waits for a database in use; a run of the flow has more patience."""
+
+
 class HomeError(DobbyError):
     """DOBBY_HOME cannot be used."""
 
@@ -30,7 +34,7 @@ def settings() -> Settings:
 
 def store_of(found: Settings) -> CozoStore:
     """The store, whether or not there is a database yet."""
-    return CozoStore(found.home / "cozo", found.cozo_url, found.cozo_auth)
+    return CozoStore(found.home / "cozo", found.cozo_url, found.cozo_auth, LOCK_WAIT_S)
 
 
 def reading_store(found: Settings) -> CozoStore:

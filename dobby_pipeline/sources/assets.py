@@ -32,4 +32,4 @@ def source_records(
     repo = get_repo(store, context.partition_key)
     source = checkout(repo, cozo.home_path)
     context.log.info(f"{repo.repo}: reading {repo.location} at {source.commit}")
-    return ingest(store, repo.repo, context.run_id, source, progress.to(context.log.info))
+    return ingest(store, repo.repo, context.run.run_id, source, progress.to(context.log.info))

@@ -1,0 +1,167 @@
+"""Bad input: one clear line that says what, where and what to do, and nothing lost."""
+
+import subprocess
+
+import pytest
+
+from dobby_pipeline.inference.manifests import weights_folder
+from dobby_pipeline_tests.conftest import commit_files, git
+from dobby_pipeline_tests.cozo.test_store import hold
+
+
+def refused(done, *words: str) -> None:
+    """Exit status 1 or 2, and one line that holds the words."""
+    assert done.status in (1, 2)
+    lines = [line for line in done.err.splitlines() if line.startswith("dobby: ")]
+    assert len(lines) == 1, done.err
+    assert "Traceback" not in done.err
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+def test_a_path_that_is_no_repository(workplace, tmp_path):
+    (tmp_path / "plain").mkdir()
+    refused(workplace.dobby("summarize", tmp_path / "plain"), "plain", "--worktree")
+
+
+def test_a_path_that_is_not_there(workplace, tmp_path):
+    refused(workplace.dobby("summarize", tmp_path / "nowhere"), "nowhere", "does not exist")
+
+
+def test_an_empty_repository(workplace, tmp_path):
+    git(tmp_path, "init", "-q", "empty")
+    refused(workplace.dobby("summarize", tmp_path / "empty"), "empty", "no commits yet")
+
+
+def test_a_branch_that_does_not_exist(workplace, git_repo):
+    folder = git_repo({"a.py": "def f(): return 1\n"})
+    done = workplace.dobby("repos", "add", "example", folder, "--ref", "nope")
+    refused(done, "'nope'", "main")
+    assert workplace.dobby("repos", "list").out == ""
+
+
+def test_a_branch_that_is_gone_when_it_is_read(workplace, git_repo):
+    folder = git_repo({"a.py": "def f(): return 1\n"})
+    git(folder, "branch", "old")
+    assert workplace.dobby("repos", "add", "example", folder, "--ref", "old").status == 0
+    assert workplace.dobby("summarize", "example").status == 0
+    git(folder, "branch", "-D", "old")
+    refused(workplace.dobby("summarize", "example"), "'old'", "main")
+    assert len(workplace.dobby("summaries", "example", "--json").rows) == 1
+
+
+def test_a_file_that_is_not_utf8_and_a_symlink_loop_are_in_the_ledger(workplace, git_repo):
+    folder = git_repo({"a.py": "def f(): return 1\n"})
+    (folder / "latin.py").write_bytes("def é(): pass\n".encode("latin-1"))
+    (folder / "loop.py").symlink_to("loop.py")
+    commit_files(folder, {})
+    assert workplace.dobby("summarize", folder).status == 0
+    skipped = {
+        row["path"]: row["reason"] for row in workplace.dobby("skipped", "example", "--json").rows
+    }
+    assert skipped == {"latin.py": "not_utf8", "loop.py": "symlink"}
+
+
+def test_a_model_that_is_not_pulled(workplace, git_repo, monkeypatch):
+    monkeypatch.setenv("DOBBY_MODEL", "absent")
+    done = workplace.dobby("summarize", git_repo({"a.py": "def f(): return 1\n"}))
+    refused(done, "absent", "dobby models pull absent")
+    assert not (workplace.home / "cozo").exists()
+
+
+def test_a_model_without_a_manifest(workplace, git_repo, monkeypatch):
+    monkeypatch.setenv("DOBBY_MODEL", "gpt-9")
+    done = workplace.dobby("summarize", git_repo({"a.py": "def f(): return 1\n"}))
+    refused(done, "gpt-9", "sentence")
+
+
+def test_weights_that_vanish_during_the_run_lose_nothing_that_was_committed(workplace, git_repo):
+    folder = git_repo({"a.py": "def f(): return 1\n"})
+    assert workplace.dobby("summarize", folder).status == 0
+    commit_files(folder, {"b.py": "def g(): return 2\n"})
+    weights = weights_folder("sentence") / "model.safetensors"
+    hidden = weights.with_suffix(".hidden")
+    weights.rename(hidden)
+    try:
+        refused(workplace.dobby("summarize", folder), "sentence")
+    finally:
+        hidden.rename(weights)
+    assert [r["symbol"] for r in workplace.dobby("summaries", "example", "--json").rows] == ["f"]
+
+
+def test_a_database_held_by_another_process(workplace, git_repo, monkeypatch):
+    assert workplace.dobby("summarize", git_repo({"a.py": "def f(): return 1\n"})).status == 0
+    process = hold(workplace.store.path, 60)
+    monkeypatch.setattr("dobby_pipeline.cli.setting.LOCK_WAIT_S", 0.5)
+    try:
+        refused(workplace.dobby("status"), "held by another process", str(workplace.store.path))
+    finally:
+        process.kill()
+        process.wait()
+    assert workplace.dobby("status", "--json").rows[0]["symbol"]["published"] == 1
+
+
+def test_a_database_newer_than_the_code(workplace, git_repo):
+    assert workplace.dobby("ingest", git_repo({"a.py": "def f(): return 1\n"})).status == 0
+    put = "?[version, name] <- [[99, 'later']] :put schema_version {version => name}"
+    workplace.store.run("future", put, write=True)
+    refused(workplace.dobby("status"), "99", "update Dobby")
+    refused(workplace.dobby("summarize", "example"), "99", "update Dobby")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of a few MB, where this user may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk(workplace, git_repo, small_disk, monkeypatch):
+    monkeypatch.setenv("DOBBY_HOME", str(small_disk / "home"))
+    folder = git_repo({"a.py": "def f(): return 1\n"})
+    assert workplace.dobby("summarize", folder).status == 0
+    with pytest.raises(OSError, match="No space"), (small_disk / "ballast").open("wb") as ballast:
+        while True:
+            ballast.write(b"\0" * 1_000_000)
+            ballast.flush()
+    commit_files(folder, {"b.py": "def g(): return 2\n"})
+    refused(workplace.dobby("summarize", folder), "home", "free some space")
+    (small_disk / "ballast").unlink()
+    assert workplace.dobby("summarize", folder).status == 0
+    assert len(workplace.dobby("summaries", "example", "--json").rows) == 2
+
+
+def test_a_read_only_disk(workplace, git_repo, small_disk, monkeypatch):
+    monkeypatch.setenv("DOBBY_HOME", str(small_disk / "home"))
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    done = workplace.dobby("summarize", git_repo({"a.py": "def f(): return 1\n"}))
+    refused(done, "Read-only file system", "DOBBY_HOME")
+
+
+def test_a_name_that_is_taken_by_another_repository(workplace, git_repo, tmp_path):
+    one = git_repo({"a.py": "def f(): return 1\n"}, "one/same")
+    two = git_repo({"a.py": "def f(): return 1\n"}, "two/same")
+    assert workplace.dobby("ingest", one).status == 0
+    refused(workplace.dobby("ingest", two), str(one), "repos add")
+
+
+def test_a_wrong_setting(workplace, git_repo, monkeypatch):
+    monkeypatch.setenv("DOBBY_SESSIONS", "0")
+    done = workplace.dobby("summarize", git_repo({"a.py": "def f(): return 1\n"}))
+    refused(done, "DOBBY_SESSIONS", "1 or more")
+
+
+def test_a_reader_that_goes_away_ends_the_command_without_a_trace(workplace, git_repo):
+    text = "\n".join(f"def f{n}():\n    return {n}\n" for n in range(2000))
+    assert workplace.dobby("ingest", git_repo({"a.py": text})).status == 0
+    process = workplace.start("records", "example", "--json")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    process.wait(30)
