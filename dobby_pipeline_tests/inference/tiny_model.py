@@ -99,7 +99,7 @@ def _units(sentence: str) -> list[str]:
     """The sentence in pieces that are all different: a word met before takes the next one along."""
     units: list[str] = []
     unit = ""
-    for word in re.findall(r"\s*\S+", sentence.strip()):
+    for word in re.findall(r"\s*\S+", sentence):
         unit += word
         if unit not in units:
             units.append(unit)
