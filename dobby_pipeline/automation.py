@@ -20,15 +20,12 @@ ingest_repo = dg.define_asset_job(
     "ingest_repo",
     selection=["cozo_schema", "source_records"],
     description="Reads a repository's records; no model is needed.",
-    executor_def=dg.in_process_executor,
 )
 
-# In process: the resources are set up once a run, where a process a step takes 5-11 s each.
 summarize_repo = dg.define_asset_job(
     "summarize_repo",
     selection=["cozo_schema", "source_records", "symbol_summaries"],
     description="Moves a repository through the whole flow.",
-    executor_def=dg.in_process_executor,
 )
 
 

@@ -27,10 +27,16 @@ def repos() -> None:
 @click.option("--worktree", is_flag=True, help="Read the folder's files as they lie there.")
 def add(name: str, location: str, ref: str, kind: str, worktree: bool) -> None:
     """Register LOCATION, a path or a git URL, as NAME. The sensor takes it from there."""
-    store = writing_store(settings())
+    found = settings()
+    store = writing_store(found)
     repo = checked(Repo(name, location, kind, ref, worktree))
     latest_commit(repo)
     repo = add_repo(store, repo)
+    from dobby_pipeline.cli.runs import dagster_instance
+    from dobby_pipeline.partitions import repo_partitions
+
+    with dagster_instance(found) as instance:
+        instance.add_dynamic_partitions(repo_partitions.name or "", [repo.repo])
     say(f"{repo.repo}: {repo.location} at {repo.ref}")
 
 
