@@ -11,6 +11,7 @@ from pydantic import Field
 from dobby_pipeline.cozo.io_manager import PartitionStream
 from dobby_pipeline.cozo.partition import Batches
 from dobby_pipeline.cozo.resource import CozoResource
+from dobby_pipeline.inference.models import fetched_revision
 from dobby_pipeline.inference.requests import DEFAULT_SAMPLING
 from dobby_pipeline.inference.resource import MlxSessionsResource
 from dobby_pipeline.partitions import repo_partitions
@@ -59,7 +60,9 @@ def symbol_summaries(
         store=cozo.store(),
         repo=context.partition_key,
         records=source_records,
-        recipe=Recipe(manifest.name, manifest.revision, prompt.version, DEFAULT_SAMPLING.key),
+        recipe=Recipe(
+            manifest.name, fetched_revision(manifest), prompt.version, DEFAULT_SAMPLING.key
+        ),
         prompt=prompt,
         open_pool=mlx.pool,
         report=progress.to(context.log.info),

@@ -1,0 +1,124 @@
+"""The smaller commands: repos, models, gate, doctor, show."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from dobby_pipeline_tests.cli.conftest import SENTENCE
+
+
+def test_repos_are_added_listed_and_removed(workplace, git_repo):
+    folder = git_repo({"a.py": "def f(): return 1\n"})
+    assert workplace.dobby("repos", "add", "mine", folder, "--ref", "main").status == 0
+    row = workplace.dobby("repos", "list", "--json").rows[0]
+    assert row.pop("added_at")
+    assert row == {
+        "repo": "mine",
+        "location": str(folder),
+        "kind": "git",
+        "ref": "main",
+        "worktree": False,
+    }
+    assert str(folder) in workplace.dobby("repos", "list").out
+    assert "not read yet" in workplace.dobby("status").out
+    assert workplace.dobby("repos", "remove", "mine").status == 0
+    assert workplace.dobby("repos", "list").out == ""
+    again = workplace.dobby("repos", "remove", "mine")
+    assert again.status == 2
+    assert "'mine'" in again.err
+
+
+def test_models_are_listed_with_what_is_pulled(workplace):
+    rows = {row["name"]: row for row in workplace.dobby("models", "list", "--json").rows}
+    assert rows["sentence"]["pulled"]
+    assert rows["sentence"]["size"] > 0
+    assert not rows["absent"]["pulled"]
+    lines = workplace.dobby("models", "list").out.splitlines()
+    assert next(line for line in lines if line.startswith("*")).split()[1] == "sentence"
+
+
+def test_a_model_is_verified_by_its_hashes_and_an_answer(workplace):
+    done = workplace.dobby("models", "verify", "sentence")
+    assert done.status == 0
+    assert "all files are whole" in done.err
+    refused = workplace.dobby("models", "verify", "absent")
+    assert refused.status == 1
+    assert "dobby models pull absent" in refused.err
+
+
+def test_pulling_what_is_there_says_so(workplace):
+    done = workplace.dobby("models", "pull", "sentence")
+    assert done.status == 0
+    assert "ready in" in done.err
+    assert done.out == ""
+
+
+def test_the_gate_judges_lines_from_standard_input(workplace, monkeypatch):
+    lines = [
+        {"language": "python", "code": "def f(): ...", "summary": SENTENCE},
+        {"language": "python", "code": "def f(): ...", "summary": ""},
+    ]
+    text = "\n".join(json.dumps(line) for line in lines) + "\n\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    first, second = workplace.dobby("gate", "--json").rows
+    assert first == {"status": "published", "reasons": []}
+    assert second["status"] == "quarantined"
+    assert second["reasons"]
+
+
+@pytest.mark.parametrize("line", ["no json", "[]", '{"code": "x"}', '{"summary": 3}'])
+def test_a_line_that_the_gate_cannot_read_is_named(workplace, monkeypatch, line):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(line + "\n"))
+    done = workplace.dobby("gate", "--json")
+    assert done.status == 2
+    assert "line 1 of standard input" in done.err
+
+
+def test_the_doctor_tells_what_works_on_this_machine(workplace, git_repo):
+    workplace.dobby("ingest", git_repo({"a.py": "def f(): return 1\n"}))
+    done = workplace.dobby("doctor", "--json")
+    findings = {row["check"]: row for row in done.rows}
+    assert list(findings) == ["python", "device", "blas", "model", "database", "dagster"]
+    assert done.status == 0, done.out
+    assert "schema version 1 of 1" in findings["database"]["detail"]
+    assert "sentence" in findings["model"]["detail"]
+    assert "GFLOP/s" in findings["blas"]["detail"]
+    assert "ok   blas" in workplace.dobby("doctor").out
+
+
+def test_the_doctor_says_what_to_do_about_what_does_not(workplace, monkeypatch, tmp_path):
+    monkeypatch.setenv("DOBBY_MODEL", "absent")
+    done = workplace.dobby("doctor", "--json")
+    model = next(row for row in done.rows if row["check"] == "model")
+    assert done.status == 1
+    assert not model["ok"]
+    assert model["advice"] == "run `dobby models pull absent`"
+    assert "FAIL model" in workplace.dobby("doctor").out
+
+
+def test_show_names_what_it_cannot_find(workplace, git_repo):
+    workplace.dobby("summarize", git_repo({"a.py": "def f(): return 1\n"}))
+    for address in ("example:b.py", "example:a.py::g", "nobody"):
+        done = workplace.dobby("show", address)
+        assert done.status == 2
+        assert done.err.count("\n") == 1
+
+
+def test_help_lists_every_command_of_the_contract(workplace):
+    out = workplace.dobby("--help").out
+    for command in (
+        "summarize",
+        "ingest",
+        "repos",
+        "status",
+        "records",
+        "skipped",
+        "summaries",
+        "show",
+        "gate",
+        "models",
+        "doctor",
+    ):
+        assert f"  {command}" in out
