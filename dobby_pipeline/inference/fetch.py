@@ -23,7 +23,8 @@ TIMEOUT_S = 30.0
 WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each further attempt; one that brought new bytes starts the row again."""
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 14
+"""Read at a time: what of it had come is lost when a connection breaks."""
 
 
 class Unreachable(ModelError):

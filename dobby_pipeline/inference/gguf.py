@@ -57,10 +57,10 @@ def convert(file: Path, folder: Path) -> None:
     try:
         weights = {_renamed(name): value for name, value in loaded.items()}
         config = _config(metadata, weights)
+        end = write_tokenizer(metadata, folder, file.name)
     except KeyError as error:
         raise ModelError(f"{file.name}: has no {error}, so it cannot be converted") from error
     mx.save_safetensors(str(folder / "model.safetensors"), weights, {"format": "mlx"})
-    end = write_tokenizer(metadata, folder, file.name)
     config["eos_token_id"] = end
     (folder / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
 

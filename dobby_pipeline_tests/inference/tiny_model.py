@@ -11,6 +11,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from dobby_pipeline.inference.device import import_mlx
+from dobby_pipeline.inference.gguf import _INNER, _OUTER
 from dobby_pipeline.inference.manifests import load_manifest
 from dobby_pipeline.inference.pull import pull
 
@@ -66,6 +67,45 @@ def write_sentence_model(folder: Path, sentence: str = SENTENCE) -> Path:
     weights["model.embed_tokens.weight"] = embeddings
     weights["lm_head.weight"] = head
     return _write(folder, tokenizer, config, weights)
+
+
+def write_gguf(file: Path, seed: int = 0, **changes: object) -> Path:
+    """Write a random llama as a GGUF file; `changes` replace metadata, None removes a key."""
+    mx = import_mlx()
+    tokenizer = _tokenizer(["abc"])
+    config = _config(tokenizer, hidden=32, layers=1)
+    names = {hub: gguf for gguf, hub in (_OUTER | _INNER).items()}
+    weights = {}
+    key = mx.random.key(seed)
+    for name, shape in _shapes(config).items():
+        layer = re.fullmatch(r"model\.layers\.(\d+)\.(.+)\.weight", name)
+        module = f"blk.{layer[1]}.{names[layer[2]]}" if layer else names[name[: -len(".weight")]]
+        key, own = mx.random.split(key)
+        weights[f"{module}.weight"] = mx.random.normal(shape, key=own)
+    by_id = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    metadata = {
+        "general.architecture": "llama",
+        "llama.embedding_length": mx.array(config["hidden_size"], mx.uint32),
+        "llama.feed_forward_length": mx.array(config["intermediate_size"], mx.uint32),
+        "llama.block_count": mx.array(config["num_hidden_layers"], mx.uint32),
+        "llama.attention.head_count": mx.array(config["num_attention_heads"], mx.uint32),
+        "llama.attention.head_count_kv": mx.array(config["num_key_value_heads"], mx.uint32),
+        "llama.attention.layer_norm_rms_epsilon": mx.array(1e-5),
+        "llama.rope.freq_base": mx.array(10000.0),
+        "llama.context_length": mx.array(CONTEXT, mx.uint32),
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "smollm",
+        "tokenizer.ggml.tokens": [token for token, _ in by_id],
+        "tokenizer.ggml.merges": ["a b", "ab c"],
+        "tokenizer.ggml.token_type": mx.array([3] * 3 + [1] * (len(by_id) - 3), mx.int32),
+        "tokenizer.ggml.bos_token_id": mx.array(1, mx.uint32),
+        "tokenizer.ggml.eos_token_id": mx.array(END, mx.uint32),
+        "tokenizer.chat_template": TEMPLATE,
+    }
+    metadata |= changes
+    given = {key: value for key, value in metadata.items() if value is not None}
+    mx.save_gguf(str(file), weights, given)
+    return file
 
 
 def write_manifest(models_dir: Path, name: str, folder: Path, prompt_budget: int = 2048) -> Path:
