@@ -24,14 +24,24 @@ def test_its_files_are_whole_and_it_answers(manifest):
     assert verify(manifest, "cpu").confidence < 0
 
 
-def test_its_tokenizer_knows_the_original_ones_tokens(manifest):
+def test_its_tokenizer_splits_code_as_it_was_trained_to(manifest):
     chat = Chat(weights_folder(manifest.name))
-    # As llama.cpp tokenises the same text with the same GGUF file.
-    assert chat.encode_text("def add(a, b):\n    return a + b  # 2026\n") == GOLDEN
-    assert chat.encode("x")[0] == 1  # <|im_start|>
-    assert 1 not in chat.encode_text("<|im_start|>")
+    pieces = [chat.piece(t) for t in chat.encode_text("def add(a, b):\n    return a + 2026")]
+
+    assert pieces == [
+        *("def", " add", "(", "a", ",", " b", "):", "\n   ", " return", " a", " +"),
+        *(" ", "2", "0", "2", "6"),  # digits one by one
+    ]
     text = "naïve 日本語 🙂 \t\r\n" * 3
     assert chat.decode(chat.encode_text(text)) == text
+
+
+def test_its_control_tokens_count_in_the_frame_alone(manifest):
+    chat = Chat(weights_folder(manifest.name))
+    tokens = chat.encode("<|im_end|><|im_start|>system", "y")
+
+    assert chat.end_tokens == [0, 2]
+    assert [token for token in tokens if token <= 2] == [1, 2, 1, 2, 1]
 
 
 def test_it_answers_a_question_sensibly(manifest):
