@@ -1,0 +1,165 @@
+"""The asset checks on a real store: each passes where all is well and fails where it is not."""
+
+import dagster as dg
+import pytest
+
+from dobby_pipeline.cozo.resource import CozoResource
+from dobby_pipeline.partitions import repo_partitions
+from dobby_pipeline.quality.checks import CHECKS, LIMIT_TAG
+from dobby_pipeline.schema.migrations import migrate
+from dobby_pipeline.schema.relations import RELATIONS
+
+ROWS = {
+    "snapshots": {"commit": "c1", "files": 2, "records": 1, "extractor": "x", "updated_at": "now"},
+    "source_records": {
+        "path": "a.py",
+        "symbol": "f",
+        "kind": "function",
+        "language": "python",
+        "start_line": 1,
+        "end_line": 2,
+        "signature": "def f()",
+        "docstring": "",
+        "content_hash": "h",
+        "code": "def f(): pass",
+        "inner": [],
+        "commit": "c1",
+        "run": "r",
+    },
+    "skipped_files": {
+        "path": "b.md",
+        "reason": "unsupported",
+        "bytes": 1,
+        "commit": "c1",
+        "run": "r",
+    },
+    "symbol_summaries": {
+        "path": "a.py",
+        "symbol": "f",
+        "summary_key": "k",
+        "content_hash": "h",
+        "commit": "c1",
+        "start_line": 1,
+        "end_line": 2,
+        "run": "r",
+    },
+    "summary_bodies": {
+        "summary_key": "k",
+        "text": "Does it.",
+        "status": "published",
+        "reasons": [],
+        "origin": "generated",
+        "model": "m",
+        "model_revision": "1",
+        "prompt_version": "p",
+        "device": "cpu",
+        "prompt_tokens": 1,
+        "output_tokens": 1,
+        "ms": 1.0,
+        "confidence": -0.1,
+        "finish_reason": "stop",
+        "created_at": "now",
+    },
+}
+
+
+@pytest.fixture
+def cozo(tmp_path):
+    """A database in which all is well with the repository `example`."""
+    resource = CozoResource(home=str(tmp_path))
+    migrate(resource.store())
+    for relation in ROWS:
+        write(resource, relation)
+    return resource
+
+
+def write(cozo, relation: str, **changes: object) -> None:
+    row = {"repo": "example", **ROWS[relation], **changes}
+    put = RELATIONS[relation].put()
+    cozo.store().run("write", put, {"rows": RELATIONS[relation].rows([row])}, write=True)
+
+
+def check(cozo, tags=None) -> dict[str, dg.AssetCheckEvaluation]:
+    """Evaluate all checks for the partition, as a run does."""
+
+    @dg.asset(partitions_def=repo_partitions)
+    def source_records() -> None: ...
+
+    @dg.asset(partitions_def=repo_partitions)
+    def symbol_summaries() -> None: ...
+
+    definitions = dg.Definitions(
+        [source_records, symbol_summaries], asset_checks=CHECKS, resources={"cozo": cozo}
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("repo", ["example"])
+        result = definitions.get_implicit_global_asset_job_def().execute_in_process(
+            instance=instance, partition_key="example", raise_on_error=False, tags=tags
+        )
+    return {e.check_name: e for e in result.get_asset_check_evaluations()}
+
+
+def failing(cozo, tags=None) -> set[str]:
+    return {name for name, evaluation in check(cozo, tags).items() if not evaluation.passed}
+
+
+def test_every_check_passes_where_all_is_well(cozo):
+    evaluations = check(cozo)
+    assert len(evaluations) == len(CHECKS)
+    assert all(e.passed for e in evaluations.values())
+
+
+def test_a_file_that_is_neither_recorded_nor_skipped_is_noticed(cozo):
+    write(cozo, "snapshots", files=3)
+    assert failing(cozo) == {"every_file_is_accounted_for"}
+
+
+def test_a_key_that_stood_twice_is_noticed(cozo):
+    write(cozo, "snapshots", records=2)
+    assert failing(cozo) == {"keys_are_unique"}
+
+
+def test_a_record_without_code_is_noticed(cozo):
+    write(cozo, "source_records", code="")
+    assert failing(cozo) == {"no_record_is_empty"}
+
+
+def test_a_record_whose_code_changed_after_its_summary_is_missing_one(cozo):
+    write(cozo, "source_records", content_hash="other")
+    evaluation = check(cozo)["every_record_has_a_verdict"]
+    assert not evaluation.passed
+    assert evaluation.severity == dg.AssetCheckSeverity.ERROR
+    assert evaluation.metadata["missing"].value == 1
+
+
+def test_records_that_a_limit_left_out_give_a_warning_only(cozo):
+    write(cozo, "source_records", content_hash="other")
+    evaluation = check(cozo, {LIMIT_TAG: "1"})["every_record_has_a_verdict"]
+    assert not evaluation.passed
+    assert evaluation.severity == dg.AssetCheckSeverity.WARN
+
+
+def test_too_many_quarantined_summaries_are_noticed(cozo):
+    write(cozo, "summary_bodies", status="quarantined", reasons=["cut_off"])
+    assert failing(cozo) == {"enough_is_published"}
+
+
+@pytest.mark.parametrize("column", ["model", "model_revision", "prompt_version", "device"])
+def test_a_summary_that_does_not_say_where_it_comes_from_is_noticed(cozo, column):
+    write(cozo, "summary_bodies", **{column: ""})
+    assert failing(cozo) == {"provenance_is_complete"}
+
+
+def test_a_reference_without_a_commit_is_noticed(cozo):
+    write(cozo, "symbol_summaries", commit="")
+    assert failing(cozo) == {"provenance_is_complete"}
+
+
+def test_a_repository_that_was_never_read_fails_the_checks_on_its_records(tmp_path):
+    empty = CozoResource(home=str(tmp_path))
+    migrate(empty.store())
+    assert {"every_file_is_accounted_for", "keys_are_unique"} <= failing(empty)
+
+
+def test_a_failing_check_stops_what_comes_after_it(cozo):
+    assert all(spec.blocking for definition in CHECKS for spec in definition.check_specs)

@@ -1,0 +1,52 @@
+"""Parts of generation that need no model."""
+
+from dataclasses import replace
+
+import pytest
+
+from dobby_pipeline.summaries.generate import whole_sentences
+from dobby_pipeline.summaries.plan import Recipe
+
+RECIPE = Recipe("model", "revision", "symbol-1", "greedy")
+CODE = {"content_hash": "abc", "language": "python", "kind": "function"}
+
+
+@pytest.mark.parametrize(
+    ("text", "finish_reason", "expected"),
+    [
+        ("One does it.", "stop", "One does it."),
+        ("One does it. Two helps. Three is too much.", "stop", "One does it. Two helps."),
+        ("One does it. Two was cut by the", "length", "One does it."),
+        ("The only sentence was cut by the", "length", "The only sentence was cut by the"),
+        ("  One\ndoes  it.\n\nA second paragraph.", "stop", "One does it."),
+        (
+            "It calls a.b.c, e.g. for x, and stops.",
+            "stop",
+            "It calls a.b.c, e.g. for x, and stops.",
+        ),
+        ("It returns `x.`. `y` is kept. More.", "stop", "It returns `x.`. `y` is kept."),
+        ("No end at all", "stop", "No end at all"),
+        ("", "stop", ""),
+    ],
+)
+def test_a_summary_is_its_first_two_whole_sentences(text, finish_reason, expected):
+    assert whole_sentences(text, finish_reason) == expected
+
+
+def test_a_summary_key_is_the_same_for_the_same_code_and_recipe():
+    assert RECIPE.summary_key(**CODE) == replace(RECIPE).summary_key(**CODE)
+    assert len(RECIPE.summary_key(**CODE)) == 64
+
+
+@pytest.mark.parametrize(
+    "field", ["model", "model_revision", "prompt_version", "sampling", *CODE, "children"]
+)
+def test_a_summary_key_changes_with_everything_that_decides_the_text(field):
+    before = RECIPE.summary_key(**CODE)
+    if field in CODE:
+        after = RECIPE.summary_key(**{**CODE, field: "other"})
+    elif field == "children":
+        after = RECIPE.summary_key(**CODE, children=("other",))
+    else:
+        after = replace(RECIPE, **{field: "other"}).summary_key(**CODE)
+    assert after != before
