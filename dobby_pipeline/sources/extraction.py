@@ -1,0 +1,211 @@
+"""One file's source records: symbols with their qualified names, docs and exact code.
+
+Not here: the languages (languages.py, queries/) and files that give no record (reader.py).
+Positions are bytes until the last step; the syntax tree is not walked, so its depth is no matter.
+"""
+
+import hashlib
+import re
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+
+from dobby_pipeline.sources.captures import Captures, Definition, Span, capture
+from dobby_pipeline.sources.doc_text import comments_text, docstring_text
+from dobby_pipeline.sources.languages import Language
+from dobby_pipeline.sources.records import SourceRecord
+
+MAX_SIGNATURE = 400
+MAX_NAME = 200
+"""Of one part of a qualified name: an expression can stand where a name does."""
+MAX_DEPTH = 32
+"""Symbols nested deeper belong to the one around them. Each nesting repeats all the code inside
+it, so that a hostile 1 MiB file of nested functions would otherwise give gigabytes of records."""
+
+_TYPES = frozenset({"class", "enum", "impl", "interface", "struct", "trait", "union"})
+_SCOPES = frozenset({"impl", "scope"})
+_WHITESPACE = re.compile(rb"\s*")
+
+
+@dataclass(slots=True)
+class _Symbol:
+    """A definition on its way to a record."""
+
+    definition: Definition
+    start: int
+    signature_start: int
+    end: int
+    doc: str
+    parent: "_Symbol | None" = None
+    depth: int = 0
+    name: str = ""
+    inner: list[Span] = field(default_factory=list[Span])
+
+    @property
+    def is_scope(self) -> bool:
+        return self.definition.kind in _SCOPES
+
+
+def extract_records(path: str, language: Language, data: bytes) -> list[SourceRecord]:
+    """The file's records in source order.
+
+    Args:
+        path: what the records say.
+        language: whose grammar reads the file.
+        data: valid UTF-8 without a byte order mark.
+    """
+    captures = capture(language, data)
+    symbols = [_with_lead_in(item, captures, language, data) for item in captures.definitions]
+    symbols = _nest(symbols)
+    _name_all(symbols, language)
+    newlines = [match.start() for match in re.finditer(rb"\n", data)]
+    return [
+        _record(path, language, data, newlines, symbol) for symbol in symbols if not symbol.is_scope
+    ]
+
+
+def _with_lead_in(
+    definition: Definition, captures: Captures, language: Language, data: bytes
+) -> _Symbol:
+    """The definition with the keywords, decorations and comments directly in front of it."""
+    start = signature_start = position = definition.start
+    comments: list[str] = []
+    while (item := captures.leading_before(position)) is not None:
+        item_end, item_start, role = item
+        item_end = item_start + len(data[item_start:item_end].rstrip())
+        gap = _WHITESPACE.match(data, item_end)
+        if gap is None or gap.end() < position:
+            break
+        if role != "comment":
+            if role == "keyword" and signature_start == start:
+                signature_start = item_start
+            start = item_start
+        elif gap[0].count(b"\n") <= 1 and _begins_line(data, item_start):
+            comments.append(data[item_start:item_end].decode())
+        else:
+            break
+        position = item_start
+    end = definition.end + (data[definition.end : definition.end + 1] == b";")
+    end -= len(data[start:end]) - len(data[start:end].rstrip())
+    doc = _doc(definition, captures, language, data, comments)
+    return _Symbol(definition, start, signature_start, end, doc)
+
+
+def _begins_line(data: bytes, position: int) -> bool:
+    while position and data[position - 1] in b" \t":
+        position -= 1
+    return position == 0 or data[position - 1] == ord("\n")
+
+
+def _doc(
+    definition: Definition,
+    captures: Captures,
+    language: Language,
+    data: bytes,
+    comments: list[str],
+) -> str:
+    if not language.doc_comment:
+        start = definition.body[0] if definition.body else -1
+        end = captures.docstrings.get(start)
+        return docstring_text(data[start:end].decode()) if end is not None else ""
+    docs = [text for text in reversed(comments) if re.match(language.doc_comment, text)]
+    return comments_text(docs)
+
+
+def _nest(symbols: list[_Symbol]) -> list[_Symbol]:
+    """The symbols in source order with their parents; those nested too deep are left out."""
+    nested: list[_Symbol] = []
+    open_symbols: list[_Symbol] = []
+    for symbol in sorted(symbols, key=lambda symbol: (symbol.start, -symbol.end)):
+        while open_symbols and open_symbols[-1].end <= symbol.start:
+            open_symbols.pop()
+        if len(open_symbols) >= MAX_DEPTH:
+            continue
+        symbol.parent = open_symbols[-1] if open_symbols else None
+        open_symbols.append(symbol)
+        nested.append(symbol)
+        _note_inner(symbol)
+    return nested
+
+
+def _note_inner(symbol: _Symbol) -> None:
+    """Tell the nearest record around this one which part of it an outline leaves out."""
+    around = symbol.parent
+    while around is not None and around.is_scope:
+        around = around.parent
+    body = symbol.definition.body
+    if around is not None and body is not None and body[0] < symbol.end and not symbol.is_scope:
+        around.inner.append((body[0], min(body[1], symbol.end)))
+
+
+def _name_all(symbols: list[_Symbol], language: Language) -> None:
+    """Give each symbol its qualified name, unique for records."""
+    taken: set[str] = set()
+    counts: Counter[str] = Counter()
+    for symbol in symbols:
+        own = _bounded(symbol.definition.name)
+        name = f"{symbol.parent.name}{language.separator}{own}" if symbol.parent else own
+        symbol.name = name if symbol.is_scope else _unique(name, taken, counts)
+
+
+def _unique(name: str, taken: set[str], counts: Counter[str]) -> str:
+    counts[name] += 1
+    unique = name if counts[name] == 1 else f"{name}#{counts[name]}"
+    while unique in taken:  # a name that itself ends in #2, as a quoted method's can
+        counts[name] += 1
+        unique = f"{name}#{counts[name]}"
+    taken.add(unique)
+    return unique
+
+
+def _bounded(name: str) -> str:
+    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
+
+
+def _kind(symbol: _Symbol, language: Language) -> str:
+    """A function directly in a type, or defined under its type's name, is a method."""
+    kind, parent = symbol.definition.kind, symbol.parent
+    in_type = parent is not None and parent.definition.kind in _TYPES
+    if kind == "function" and (in_type or language.separator in symbol.definition.name):
+        return "method"
+    return kind
+
+
+def _record(
+    path: str, language: Language, data: bytes, newlines: list[int], symbol: _Symbol
+) -> SourceRecord:
+    code = data[symbol.start : symbol.end]
+    return SourceRecord(
+        path=path,
+        symbol=symbol.name,
+        kind=_kind(symbol, language),
+        language=language.name,
+        start_line=bisect_left(newlines, symbol.start) + 1,
+        end_line=bisect_left(newlines, symbol.end - 1) + 1,
+        signature=_signature(symbol, data),
+        docstring=symbol.doc,
+        content_hash=hashlib.sha256(code).hexdigest(),
+        code=code.decode(),
+        inner=_character_spans(symbol, data),
+    )
+
+
+def _signature(symbol: _Symbol, data: bytes) -> str:
+    body = symbol.definition.body
+    text = data[symbol.signature_start : body[0] if body else symbol.end]
+    line = " ".join(text.decode().split())
+    if body:
+        line = line.rstrip(" :={(")
+    return line if len(line) <= MAX_SIGNATURE else line[: MAX_SIGNATURE - 1] + "…"
+
+
+def _character_spans(symbol: _Symbol, data: bytes) -> tuple[Span, ...]:
+    """The inner bodies as character offsets into the symbol's code, each byte decoded once."""
+    spans: list[Span] = []
+    at, characters = symbol.start, 0
+    for start, end in symbol.inner:
+        first = characters + len(data[at:start].decode())
+        characters = first + len(data[start:end].decode())
+        at = end
+        spans.append((first, characters))
+    return tuple(spans)

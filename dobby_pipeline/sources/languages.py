@@ -1,0 +1,170 @@
+"""The languages that Dobby reads: one row each, its definitions in queries/*.scm.
+
+Not here: running a query (captures.py) and naming what it finds (extraction.py). A further
+language is one row, one query file and one grammar in pyproject.toml.
+
+A query file names what a record is with these captures:
+  a kind of records.KINDS   the symbol's whole node; a `function` directly in a type is a `method`
+  @scope, @impl             no record, but part of the names inside; @impl counts as a type
+  @name                     the symbol's own name; or `(#set! name "…")` where it has none
+  @declarator               instead of @name: C's declarator, which wraps the name
+  @receiver                 the type in front of the name, written outside it
+  @implements               of an @impl: the trait, so that each implementation has its own name
+  @body                     what the signature and an outline leave out
+  @keyword, @decoration     belongs to the symbol that follows; only keywords to its signature
+  @comment, @docstring      where docs come from
+Where two patterns match the same node the one written first counts.
+"""
+
+import hashlib
+import importlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import tree_sitter
+
+_QUERIES = Path(__file__).parent / "queries"
+
+# Comments addressed to a tool rather than a reader.
+_DIRECTIVES = r"eslint|prettier|biome|istanbul|c8|@ts-|NOLINT|clang-format|IWYU"
+_ANY_COMMENT = rf"/[/*](?![/*]*\s*(?:{_DIRECTIVES}))"
+_GO_COMMENT = r"//(?!go:|nolint|\s*\+build)|/\*"
+_JAVADOC = r"/\*\*"
+_RUSTDOC = r"///(?!/)|/\*\*(?![*/])"
+
+
+@dataclass(frozen=True)
+class Language:
+    """One row.
+
+    Attributes:
+        name: as it stands in records.
+        extensions: lower case, with the dot.
+        grammar: module of the grammar's wheel and the function in it.
+        queries: names of files in queries/, joined in this order.
+        separator: between the parts of a qualified name.
+        doc_comment: regular expression at the start of a comment that documents what follows;
+            empty where only docstrings do.
+        filenames: whole names that have no telling extension.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    grammar: tuple[str, str]
+    queries: tuple[str, ...]
+    separator: str = "."
+    doc_comment: str = _ANY_COMMENT
+    filenames: tuple[str, ...] = ()
+
+
+LANGUAGES = (
+    Language(
+        name="python",
+        extensions=(".py", ".pyi", ".pyw"),
+        grammar=("tree_sitter_python", "language"),
+        queries=("python",),
+        doc_comment="",
+        filenames=("SConstruct", "SConscript", "wscript"),
+    ),
+    Language(
+        name="javascript",
+        extensions=(".js", ".mjs", ".cjs", ".jsx"),
+        grammar=("tree_sitter_javascript", "language"),
+        queries=("ecmascript", "javascript"),
+    ),
+    Language(
+        name="typescript",
+        extensions=(".ts", ".mts", ".cts"),
+        grammar=("tree_sitter_typescript", "language_typescript"),
+        queries=("ecmascript", "typescript"),
+    ),
+    Language(
+        name="tsx",
+        extensions=(".tsx",),
+        grammar=("tree_sitter_typescript", "language_tsx"),
+        queries=("ecmascript", "typescript"),
+    ),
+    Language(
+        name="rust",
+        extensions=(".rs",),
+        grammar=("tree_sitter_rust", "language"),
+        queries=("rust",),
+        separator="::",
+        doc_comment=_RUSTDOC,
+    ),
+    Language(
+        name="go",
+        extensions=(".go",),
+        grammar=("tree_sitter_go", "language"),
+        queries=("go",),
+        doc_comment=_GO_COMMENT,
+    ),
+    Language(
+        name="java",
+        extensions=(".java",),
+        grammar=("tree_sitter_java", "language"),
+        queries=("java",),
+        doc_comment=_JAVADOC,
+    ),
+    Language(
+        name="c",
+        extensions=(".c", ".h"),
+        grammar=("tree_sitter_c", "language"),
+        queries=("c",),
+    ),
+    Language(
+        name="cpp",
+        extensions=(".cc", ".cpp", ".cxx", ".c++", ".hh", ".hpp", ".hxx", ".h++", ".inl", ".ipp"),
+        grammar=("tree_sitter_cpp", "language"),
+        queries=("cpp", "c"),
+        separator="::",
+    ),
+)
+
+_BY_NAME = {row.name: row for row in LANGUAGES}
+_BY_EXTENSION = {extension: row for row in LANGUAGES for extension in row.extensions}
+_BY_FILENAME = {filename: row for row in LANGUAGES for filename in row.filenames}
+_CPP_LINE = re.compile(rb"^\s*(?:class|namespace|template|using|public:|private:)", re.MULTILINE)
+
+
+def language_of(path: str, data: bytes) -> Language | None:
+    """The row for a file, by its name; only for `.h` by its content as well.
+
+    A `.h` file is C++ when a line of it starts with a word that C does not have, C otherwise.
+    """
+    filename = path.rpartition("/")[2]
+    _, dot, ending = filename.rpartition(".")
+    extension = dot + ending.lower()
+    if extension == ".h" and _CPP_LINE.search(data):
+        return _BY_NAME["cpp"]
+    return _BY_FILENAME.get(filename) or _BY_EXTENSION.get(extension)
+
+
+@cache
+def grammar(language: Language) -> tree_sitter.Language:
+    """The row's grammar, imported when its first file is met."""
+    module, function = language.grammar
+    pointer: object = getattr(importlib.import_module(module), function)()
+    return tree_sitter.Language(pointer)
+
+
+@cache
+def query(language: Language) -> tree_sitter.Query:
+    """The row's query, compiled."""
+    return tree_sitter.Query(grammar(language), _query_text(language))
+
+
+def grammars_fingerprint() -> str:
+    """A short hash of all rows, their queries and their grammars' versions."""
+    digest = hashlib.sha256(version("tree-sitter").encode())
+    for row in LANGUAGES:
+        grammar_version = version(row.grammar[0].replace("_", "-"))
+        digest.update(f"{row}{grammar_version}{_query_text(row)}".encode())
+    return digest.hexdigest()[:12]
+
+
+def _query_text(language: Language) -> str:
+    return "\n".join((_QUERIES / f"{name}.scm").read_text("utf-8") for name in language.queries)
