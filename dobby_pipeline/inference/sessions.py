@@ -21,7 +21,8 @@ PREFILL_STEP = {"cpu": 256, "metal": 2048, "cuda": 2048}
 8 sessions x 9 heads x 256 x 1,500 tokens take 110 MB in float32, with 2,048 they took 650."""
 
 PREFILL_BATCH = {"cpu": 4, "metal": 8, "cuda": 16}
-"""Prompts computed together."""
+"""Prompts computed together. On the CPU 24 summaries took 65 s of CPU time with 4 (and refills of
+4), 70 with 1, 80 with 8: more at once is more padding, fewer is more copies of the cache."""
 
 
 @dataclass(frozen=True, slots=True)

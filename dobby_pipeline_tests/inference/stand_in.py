@@ -91,12 +91,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *args: object) -> None:
+        """Say nothing: clients are killed here on purpose."""
+
+
 @contextmanager
 def serving(folder: Path) -> Iterator[StandIn]:
     """Serve a folder's files by name, whatever folder the address names."""
     stand_in = StandIn(folder)
     handler = type("Handler", (_Handler,), {"stand_in": stand_in})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = _Server(("127.0.0.1", 0), handler)
     stand_in.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -90,6 +90,19 @@ def test_the_number_of_threads_is_the_fastest_one_tried(monkeypatch):
     assert used == [threads._choices[1]]
 
 
+def test_generation_on_the_cpu_compiles_nothing_in_a_shared_place(models, tmp_path):
+    script = (
+        "from dobby_pipeline.inference.manifests import load_manifest\n"
+        "from dobby_pipeline.inference.pool import Request, SessionPool\n"
+        "with SessionPool(load_manifest('tiny'), device='cpu') as pool:\n"
+        "    print(next(pool.generate([Request('a', 'Say it.')])).finish_reason)\n"
+    )
+    done = _python(script, TMPDIR=str(tmp_path))
+
+    assert (done.stdout, done.stderr) == ("stop\n", "")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_cpu_is_taken_when_it_is_asked_for():
     assert device.choose_device("cpu") == device.Device("cpu")
 
