@@ -12,6 +12,7 @@ import pygit2
 from pygit2.enums import BranchType, FileMode
 
 from dobby_pipeline.errors import DobbyError
+from dobby_pipeline.sources.loose_objects import TruncatedObjectError, refuse_truncated
 
 SHOWN_BRANCHES = 8
 
@@ -81,7 +82,12 @@ def resolve_commit(repository: pygit2.Repository, ref: str) -> str:
         SourceError: when it names none; the message lists branches that exist.
     """
     try:
+        refuse_truncated(repository, _target(repository, ref))
         return str(repository.revparse_single(ref).peel(pygit2.Commit).id)
+    except TruncatedObjectError as error:
+        raise SourceError(
+            f"{_place(repository)}: the commit of {ref!r} cannot be read ({error}): run `git fsck`"
+        ) from error
     except _READ_ERRORS as error:
         raise SourceError(_no_commit(repository, ref)) from error
 
@@ -114,6 +120,7 @@ def read_blob(repository: pygit2.Repository, entry: TreeEntry) -> bytes:
         UnreadableBlobError: when the object is missing (a partial clone) or damaged.
     """
     try:
+        refuse_truncated(repository, entry.blob_id)
         return repository.odb.read(entry.blob_id)[1]
     except _READ_ERRORS as error:
         raise UnreadableBlobError(
@@ -133,13 +140,25 @@ def display_path(raw: bytes) -> str:
 
 def _subtree(repository: pygit2.Repository, object_id: str, path: bytes) -> Iterator[pygit2.Object]:
     try:
-        return iter(repository[object_id].peel(pygit2.Tree))
+        refuse_truncated(repository, object_id)
+        found = repository[object_id]
+        if isinstance(found, pygit2.Commit):
+            refuse_truncated(repository, str(found.tree_id))
+        return iter(found.peel(pygit2.Tree))
     except _READ_ERRORS as error:
         folder = _one_line(display_path(path)) or "its root"
         raise SourceError(
             f"{_place(repository)}: the tree of {folder} at {object_id} cannot be read "
             f"({_reason(error)}): run `git fsck` there, or fetch again"
         ) from error
+
+
+def _target(repository: pygit2.Repository, ref: str) -> str:
+    """The id that a reference holds; what is no reference may be an id itself."""
+    try:
+        return str(repository.lookup_reference_dwim(ref).resolve().target)
+    except _READ_ERRORS:
+        return ref
 
 
 def _tree_entry(repository: pygit2.Repository, entry: pygit2.Object, path: bytes) -> TreeEntry:
