@@ -15,7 +15,7 @@ _BLOCK_LINE = re.compile(r"^[ \t]*\*(?!/)[ \t]?", re.MULTILINE)
 
 def docstring_text(literal: str) -> str:
     """A Python string literal's text, dedented; empty for bytes and f-strings."""
-    match = _STRING.match(literal)
+    match = _STRING.match(literal.replace("\r\n", "\n"))
     return inspect.cleandoc(match[2]).strip() if match else ""
 
 
@@ -26,7 +26,7 @@ def comments_text(comments: list[str]) -> str:
 
 
 def _comment_text(comment: str) -> str:
-    comment = comment.strip()
+    comment = comment.replace("\r\n", "\n").strip()
     if not comment.startswith("/*"):
         return _LINE_MARKER.sub("", comment)
     inner = _BLOCK_START.sub("", comment.removesuffix("*/"))
