@@ -1,0 +1,215 @@
+"""Every file that git lists is accounted for, whatever it is."""
+
+import os
+import subprocess
+import tracemalloc
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from dobby_pipeline.sources.git_tree import (
+    SourceError,
+    display_path,
+    list_tree,
+    open_repository,
+    resolve_commit,
+)
+from dobby_pipeline.sources.reader import EXTRACTOR_VERSION, read_source, records_of
+from dobby_pipeline.sources.records import SkippedFile, SourceRecord
+from dobby_pipeline.sources.skip_rules import MAX_FILE_BYTES
+from dobby_pipeline_tests.conftest import commit_files, git
+
+FUNCTION = "def f():\n    return 1\n"
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12\n"
+
+
+def read(folder: Path) -> list[SourceRecord | SkippedFile]:
+    repository = open_repository(folder)
+    return list(read_source(repository, resolve_commit(repository, "HEAD")))
+
+
+def reasons(folder: Path) -> dict[str, str]:
+    return {item.path: item.reason for item in read(folder) if isinstance(item, SkippedFile)}
+
+
+def listed(folder: Path) -> list[str]:
+    output = subprocess.run(
+        ["git", "ls-tree", "-r", "-z", "--name-only", "HEAD"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    ).stdout
+    return [display_path(name) for name in output.rstrip(b"\0").split(b"\0")]
+
+
+def write_odd_files(folder: Path) -> dict[str, str]:
+    """Files of every odd sort; what becomes of each."""
+    contents: dict[str, tuple[bytes, str]] = {
+        "good.py": (FUNCTION.encode(), ""),
+        "bom.py": (b"\xef\xbb\xbf" + FUNCTION.encode(), ""),
+        "crlf.py": (FUNCTION.replace("\n", "\r\n").encode(), ""),
+        "broken.py": (b"class (:\n\ndef g():\n    return 1\n", ""),
+        "at_limit.py": (FUNCTION.encode().ljust(MAX_FILE_BYTES, b"\n"), ""),
+        "over_limit.py": (FUNCTION.encode().ljust(MAX_FILE_BYTES + 1, b"\n"), "too_large"),
+        "big.bin": (b"\0" * (MAX_FILE_BYTES + 1), "too_large"),
+        "nul.py": (b"x = 1\n\0\n", "binary"),
+        "utf16.py": (FUNCTION.encode("utf-16"), "binary"),
+        "latin1.py": ("# caf\xe9\n".encode("latin-1"), "not_utf8"),
+        "surrogate.py": (b"x = '\xed\xa0\x80'\n", "not_utf8"),
+        "pointer.py": (LFS.encode(), "lfs_pointer"),
+        "empty.py": (b"", "no_symbols"),
+        "constants.py": (b"X = 1\n", "no_symbols"),
+        "punctuation.js": (b"[" * 200_000, "unparsable"),
+        "README.md": (b"# Hello\n", "unsupported"),
+        "new\nline.py": (FUNCTION.encode(), ""),
+        "quo\"te's.py": (FUNCTION.encode(), ""),
+        "back\\slash.py": (FUNCTION.encode(), ""),
+        "..py": (FUNCTION.encode(), ""),
+        "bidi\u202e.py": (FUNCTION.encode(), ""),
+        "名前.py": (FUNCTION.encode(), ""),
+        "Case.py": (FUNCTION.encode(), ""),
+        "case.py": (FUNCTION.encode(), ""),
+    }
+    for name, (data, _) in contents.items():
+        (folder / name).write_bytes(data)
+    Path(os.fsdecode(os.fsencode(folder) + b"/byte\xff.py")).write_text(FUNCTION)
+    (folder / "loop").symlink_to("loop2")
+    (folder / "loop2").symlink_to("loop")
+    (folder / "link.py").symlink_to("good.py")
+    expected = {name: reason for name, (_, reason) in contents.items() if reason}
+    return {**expected, "loop": "symlink", "loop2": "symlink", "link.py": "symlink"}
+
+
+def test_files_with_records_and_skipped_ones_are_what_git_lists(git_repo):
+    folder = git_repo({})
+    expected = write_odd_files(folder)
+    git(folder, "add", "-A")
+    git(folder, "update-index", "--add", "--cacheinfo", "160000," + "1" * 40 + ",vendor/lib")
+    git(folder, "commit", "-q", "-m", "odd")
+    items = read(folder)
+    skipped = {item.path: item.reason for item in items if isinstance(item, SkippedFile)}
+    assert skipped == {**expected, "vendor/lib": "submodule"}
+    with_records = {item.path for item in items if isinstance(item, SourceRecord)}
+    assert Counter(listed(folder)) == Counter([*with_records, *skipped])
+    assert r"byte\xff.py" in with_records
+
+
+def test_items_come_in_the_order_of_the_listing(git_repo):
+    folder = git_repo({"b.py": FUNCTION, "a/x.py": FUNCTION, "a.txt": "x"})
+    assert [item.path for item in read(folder)] == ["a.txt", "a/x.py", "b.py"]
+
+
+def test_no_text_holds_a_lone_surrogate(git_repo):
+    folder = git_repo({})
+    write_odd_files(folder)
+    commit_files(folder, {})
+    for item in read(folder):
+        item.path.encode()
+
+
+def test_a_byte_order_mark_is_no_part_of_the_code(git_repo):
+    (record,) = records_of("bom.py", b"\xef\xbb\xbf" + FUNCTION.encode())
+    assert isinstance(record, SourceRecord)
+    assert (record.start_line, record.code) == (1, FUNCTION.rstrip())
+
+
+def test_carriage_returns_stay_in_the_code_and_leave_the_signature(git_repo):
+    (record,) = records_of("a.py", b"def f(\r\n  a,\r\n):\r\n  '''d\r\n  e'''\r\n")
+    assert isinstance(record, SourceRecord)
+    assert record.code.count("\r\n") == 4
+    assert record.signature == "def f( a, )"
+    assert (record.start_line, record.end_line) == (1, 5)
+    assert record.docstring == "d\ne"
+
+
+def test_a_skipped_file_says_its_size(git_repo):
+    folder = git_repo({"notes.txt": "12345"})
+    assert read(folder) == [SkippedFile("notes.txt", "unsupported", 5)]
+
+
+def damage(folder: Path, revision: str, change) -> None:
+    """Rewrite the loose object that `revision` names."""
+    object_id = git(folder, "rev-parse", revision)
+    path = folder / ".git" / "objects" / object_id[:2] / object_id[2:]
+    path.chmod(0o600)
+    path.write_bytes(change(path.read_bytes()))
+
+
+# Cut off, as after a power cut; in two of these states libgit2 would never return.
+DAMAGES = {
+    "empty": lambda data: b"",
+    "cut": lambda data: data[: len(data) // 2],
+    "end missing": lambda data: data[:-12],
+    "zeros": lambda data: bytes(len(data)),
+    "second half zeros": lambda data: data[: len(data) // 2].ljust(len(data), b"\0"),
+    "flipped": lambda data: data[:20] + bytes([data[20] ^ 0xFF]) + data[21:],
+}
+
+
+@pytest.mark.parametrize("change", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_blob_is_a_ledger_row_and_the_rest_is_read(git_repo, change):
+    text = "".join(f"def f{number}(): return {number**9}\n" for number in range(200))
+    folder = git_repo({"a.py": text, "b.py": FUNCTION})
+    damage(folder, "HEAD:a.py", change)
+    assert reasons(folder) == {"a.py": "unreadable"}
+    assert [item.path for item in read(folder)] == ["a.py", "b.py"]
+
+
+@pytest.mark.parametrize("revision", ["HEAD", "HEAD^{tree}", "HEAD:sub"])
+@pytest.mark.parametrize("change", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_commit_or_tree_is_one_clear_line(git_repo, revision, change):
+    folder = git_repo({f"sub/{number}.py": FUNCTION for number in range(40)})
+    linked = folder.parent / "linked"
+    git(folder, "worktree", "add", "-q", "--detach", str(linked))
+    damage(folder, revision, change)
+    for place in (folder, linked):
+        with pytest.raises(SourceError) as caught:
+            read(place)
+        assert str(place) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_missing_blob_is_a_ledger_row(git_repo):
+    folder = git_repo({"a.py": FUNCTION, "b.py": FUNCTION + "#\n"})
+    blob = git(folder, "rev-parse", "HEAD:a.py")
+    (folder / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    assert reasons(folder) == {"a.py": "unreadable"}
+
+
+def test_a_partial_clone_lists_the_files_it_lacks(git_repo, tmp_path):
+    folder = git_repo({"a.py": FUNCTION})
+    git(folder, "config", "uploadpack.allowFilter", "true")
+    clone = ("clone", "-q", "--bare", "--filter=blob:none", folder.as_uri(), "partial.git")
+    git(tmp_path, *clone)
+    assert reasons(tmp_path / "partial.git") == {"a.py": "unreadable"}
+
+
+def test_an_empty_tree_gives_nothing(git_repo):
+    assert read(git_repo({})) == []
+
+
+def test_a_blob_over_the_limit_is_not_loaded(git_repo):
+    folder = git_repo({})
+    (folder / "huge.py").write_bytes(b"#" * (64 << 20))
+    commit_files(folder, {})
+    repository = open_repository(folder)
+    (entry,) = list_tree(repository, resolve_commit(repository, "HEAD"))
+    assert entry.size == 64 << 20
+    tracemalloc.start()
+    assert reasons(folder) == {"huge.py": "too_large"}
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
+def test_reading_is_lazy_and_twice_the_same(git_repo):
+    folder = git_repo({f"m{number}.py": FUNCTION for number in range(20)})
+    repository = open_repository(folder)
+    items = read_source(repository, resolve_commit(repository, "HEAD"))
+    assert next(items).path == "m0.py"
+    assert read(folder) == read(folder)
+
+
+def test_the_extractor_s_version_is_short_and_stable():
+    assert EXTRACTOR_VERSION.count("-") == 1
+    assert len(EXTRACTOR_VERSION) < 20
