@@ -151,7 +151,7 @@ def _name_all(symbols: list[_Symbol], language: Language) -> None:
 def _unique(name: str, taken: set[str], counts: Counter[str]) -> str:
     counts[name] += 1
     unique = name if counts[name] == 1 else f"{name}#{counts[name]}"
-    while unique in taken:  # a name that itself ends in #2, as a quoted method's can
+    while unique in taken:  # should a name itself end in #2
         counts[name] += 1
         unique = f"{name}#{counts[name]}"
     taken.add(unique)

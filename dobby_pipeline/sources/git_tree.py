@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pygit2
 from pygit2.enums import BranchType, FileMode
@@ -141,7 +142,8 @@ def display_path(raw: bytes) -> str:
 def _subtree(repository: pygit2.Repository, object_id: str, path: bytes) -> Iterator[pygit2.Object]:
     try:
         refuse_truncated(repository, object_id)
-        found = repository[object_id]
+        # The stubs know only objects here, and Commit as something else.
+        found = cast("pygit2.Object | pygit2.Commit", repository[object_id])
         if isinstance(found, pygit2.Commit):
             refuse_truncated(repository, str(found.tree_id))
         return iter(found.peel(pygit2.Tree))
