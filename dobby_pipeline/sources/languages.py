@@ -29,7 +29,7 @@ import tree_sitter
 _QUERIES = Path(__file__).parent / "queries"
 
 # Comments addressed to a tool rather than a reader.
-_DIRECTIVES = r"eslint|prettier|biome|istanbul|c8|@ts-|NOLINT|clang-format|IWYU"
+_DIRECTIVES = r"eslint|prettier|biome|istanbul|c8|@ts-|[@#]__|NOLINT|clang-format|IWYU"
 _ANY_COMMENT = rf"/[/*](?![/*]*\s*(?:{_DIRECTIVES}))"
 _GO_COMMENT = r"//(?!go:|nolint|\s*\+build)|/\*"
 _JAVADOC = r"/\*\*"

@@ -11,7 +11,7 @@ from dobby_pipeline.sources.git_tree import TreeEntry
 
 MAX_FILE_BYTES = 1024 * 1024
 """Files written by hand stay below; above lie generated code and data. It also bounds the time
-and memory that one file can take: see the slow cases in test_parsing.py."""
+and memory that one file can take: see the slow cases in test_extraction.py."""
 
 _BINARY_PREFIX_BYTES = 8000  # git's own, FIRST_FEW_BYTES in xdiff-interface.c
 _LFS_HEADER = b"version https://git-lfs.github.com/spec/v1\n"

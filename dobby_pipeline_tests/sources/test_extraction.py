@@ -113,6 +113,7 @@ def test_a_name_without_end_is_cut():
         ("A.java", "/** Doc.\n * @x y\n */\n@A @B(1)\nclass A {}\n", "Doc.\n@x y"),
         ("A.java", "// Not Javadoc.\nclass A {}\n", ""),
         ("a.ts", "/** Doc. */\n// @ts-ignore\nexport default class A {}\n", "Doc."),
+        ("a.js", "/* @__NO_SIDE_EFFECTS__ */\nfunction f() {}\n", ""),
         ("a.c", "/*****\n * Doc.\n *****/\nint f(void) { }\n", "Doc."),
         ("a.c", "/* ------ */\n/* Doc. */\n/* ------ */\nint f(void) { }\n", "Doc."),
         ("a.cpp", "//! Doc.\ntemplate <class T>\nT f() { }\n", "Doc."),
