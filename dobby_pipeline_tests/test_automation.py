@@ -106,8 +106,8 @@ def test_schedule_requests_one_run_a_night_for_each_partition():
     with dg.instance_for_test() as instance:
         instance.add_dynamic_partitions("repo", ["one", "two"])
         when = dt.datetime(2026, 5, 4, 3, tzinfo=dt.UTC)
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=when)
-        requests = list(nightly_refresh(context))
+        with dg.build_schedule_context(instance=instance, scheduled_execution_time=when) as context:
+            requests = list(nightly_refresh(context))
     assert [(r.partition_key, r.run_key) for r in requests] == [
         ("one", "2026-05-04:one"),
         ("two", "2026-05-04:two"),
