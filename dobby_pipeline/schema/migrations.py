@@ -63,6 +63,40 @@ MIGRATIONS = (
             summary_key: String, content_hash: String, commit: String, run: String}}
         """,
     ),
+    Migration(
+        2,
+        "files, references, redactions; what was read before is read again",
+        """
+        {?[repo, location, kind, ref, worktree, columns, added_at] :=
+            *repos{repo, location, kind, ref, worktree, added_at}, columns = json_object()
+         :replace repos {
+            repo: String => location: String, kind: String, ref: String, worktree: Bool,
+            columns: Json, added_at: String}}
+        {?[repo, commit, content, files, records, extractor, updated_at] <- []
+         :replace snapshots {
+            repo: String => commit: String, content: String, files: Int, records: Int,
+            extractor: String, updated_at: String}}
+        {?[repo, path] := *skipped_files{repo, path} :rm skipped_files {repo, path}}
+        {:create source_files {
+            repo: String, path: String => blob: String, bytes: Int, language: String,
+            records: Int, reason: String, extractor: String, run: String}}
+        {:create file_blobs {blob: String, repo: String, path: String}}
+        {?[repo, path, symbol, name, kind, language, start_line, end_line, signature, docstring,
+           content_hash, code, inner, parts] <- []
+         :replace source_records {
+            repo: String, path: String, symbol: String =>
+            name: String, kind: String, language: String, start_line: Int, end_line: Int,
+            signature: String, docstring: String, content_hash: String, code: String,
+            inner: [[Int; 2]], parts: [[Int; 2]]}}
+        {:create symbol_references {
+            repo: String, path: String, symbol: String, kind: String, name: String =>
+            count: Int}}
+        {:create redactions {repo: String, path: String, kind: String => count: Int}}
+        {:create dependencies {
+            repo: String, path: String, symbol: String, kind: String, to_path: String,
+            to_symbol: String => run: String}}
+        """,
+    ),
 )
 
 

@@ -5,18 +5,35 @@ Not here: how a database gets there, or what it looked like before (migrations.p
 
 from dobby_pipeline.cozo.relation import Relation
 
-REPOS = Relation("repos", ("repo",), ("location", "kind", "ref", "worktree", "added_at"))
-"""The registry: what the user asked to have summarised."""
+REPOS = Relation(
+    "repos", ("repo",), ("location", "kind", "ref", "worktree", "columns", "added_at")
+)
+"""The registry: what the user asked to have summarised. `columns` says where the records of a
+relation of a foreign database stand; empty for other kinds."""
 
 SNAPSHOTS = Relation(
-    "snapshots", ("repo",), ("commit", "files", "records", "extractor", "updated_at")
+    "snapshots", ("repo",), ("commit", "content", "files", "records", "extractor", "updated_at")
 )
-"""The last commit of each repo whose ingest came to its end, and what it should hold."""
+"""The last state of each repo whose ingest came to its end, and what it should hold. `content`
+identifies what was read: two commits of one tree have the same."""
+
+SOURCE_FILES = Relation(
+    "source_files",
+    ("repo", "path"),
+    ("blob", "bytes", "language", "records", "reason", "extractor", "run"),
+    stamp="run",
+)
+"""One row for each listed file. With `reason` it gave no record: those are the skip ledger.
+`blob` and `extractor` say what was read and by which rules, so that it is not read again."""
+
+FILE_BLOBS = Relation("file_blobs", ("blob", "repo", "path"), ())
+"""Where a content stands: an index on source_files by blob, over all repos."""
 
 SOURCE_RECORDS = Relation(
     "source_records",
     ("repo", "path", "symbol"),
     (
+        "name",
         "kind",
         "language",
         "start_line",
@@ -26,17 +43,27 @@ SOURCE_RECORDS = Relation(
         "content_hash",
         "code",
         "inner",
-        "commit",
-        "run",
+        "parts",
     ),
-    stamp="run",
 )
-"""One symbol's code as read at a commit; `inner` are the [start, end) offsets of nested bodies."""
+"""One symbol's code; `inner` are the [start, end) offsets of nested bodies, `parts` those of the
+pieces that a large symbol is read in. The commit is its repo's, in snapshots."""
 
-SKIPPED_FILES = Relation(
-    "skipped_files", ("repo", "path"), ("reason", "bytes", "commit", "run"), stamp="run"
+SYMBOL_REFERENCES = Relation(
+    "symbol_references", ("repo", "path", "symbol", "kind", "name"), ("count",)
 )
-"""The skip ledger: listed files that gave no record."""
+"""Names that a symbol's code calls or imports, as they are written; symbol is empty for a file."""
+
+REDACTIONS = Relation("redactions", ("repo", "path", "kind"), ("count",))
+"""Secrets that were taken out of a file before it was stored, by kind; never the secrets."""
+
+DEPENDENCIES = Relation(
+    "dependencies", ("repo", "path", "symbol", "kind", "to_path", "to_symbol"), ("run",), stamp="run"
+)
+"""References whose name is one symbol's alone in the repo: edges between source records."""
+
+FILE_OWNED = (SOURCE_RECORDS, SYMBOL_REFERENCES, REDACTIONS)
+"""What belongs to one file's content: replaced, copied and removed with it."""
 
 SUMMARY_BODIES = Relation(
     "summary_bodies",
@@ -83,8 +110,12 @@ RELATIONS = {
     for relation in (
         REPOS,
         SNAPSHOTS,
+        SOURCE_FILES,
+        FILE_BLOBS,
         SOURCE_RECORDS,
-        SKIPPED_FILES,
+        SYMBOL_REFERENCES,
+        REDACTIONS,
+        DEPENDENCIES,
         SUMMARY_BODIES,
         SYMBOL_SUMMARIES,
         FILE_SUMMARIES,

@@ -178,6 +178,7 @@ def _record(
     return SourceRecord(
         path=path,
         symbol=symbol.name,
+        name=_bounded(symbol.definition.name),
         kind=_kind(symbol, language),
         language=language.name,
         start_line=bisect_left(newlines, symbol.start) + 1,

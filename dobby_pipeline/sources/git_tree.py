@@ -114,18 +114,33 @@ def list_tree(repository: pygit2.Repository, commit: str) -> Iterator[TreeEntry]
             yield _tree_entry(repository, entry, path)
 
 
-def read_blob(repository: pygit2.Repository, entry: TreeEntry) -> bytes:
+def tree_id(repository: pygit2.Repository, commit: str) -> str:
+    """The hex id of a commit's tree.
+
+    Raises:
+        SourceError: when the commit is missing or damaged.
+    """
+    try:
+        return str(repository[commit].peel(pygit2.Commit).tree_id)
+    except _READ_ERRORS as error:
+        raise SourceError(
+            f"{_place(repository)}: the commit {commit} cannot be read ({_reason(error)}): run "
+            "`git fsck` there, or fetch again"
+        ) from error
+
+
+def read_blob(repository: pygit2.Repository, path: str, blob_id: str) -> bytes:
     """A listed file's content.
 
     Raises:
         UnreadableBlobError: when the object is missing (a partial clone) or damaged.
     """
     try:
-        refuse_truncated(repository, entry.blob_id)
-        return repository.odb.read(entry.blob_id)[1]
+        refuse_truncated(repository, blob_id)
+        return repository.odb.read(blob_id)[1]
     except _READ_ERRORS as error:
         raise UnreadableBlobError(
-            f"{_one_line(entry.path)}: blob {entry.blob_id} cannot be read ({_reason(error)}): run "
+            f"{_one_line(path)}: blob {blob_id} cannot be read ({_reason(error)}): run "
             "`git fsck`, and `git fetch --refetch` if this is a partial clone"
         ) from error
 

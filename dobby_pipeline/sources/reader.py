@@ -1,68 +1,76 @@
-"""A commit as a stream of source records and ledger rows, every listed file accounted for.
+"""A commit of a git repository as a source: its listed files, and what each one gives.
 
-Not here: the rows' way into the store (ingest.py).
+Not here: the rows' way into the store (ingest.py), and foreign databases (foreign.py).
 """
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pygit2
 
 from dobby_pipeline.sources.captures import UnparsableError
 from dobby_pipeline.sources.extraction import extract_records
-from dobby_pipeline.sources.git_tree import TreeEntry, UnreadableBlobError, list_tree, read_blob
+from dobby_pipeline.sources.git_tree import UnreadableBlobError, list_tree, read_blob, tree_id
 from dobby_pipeline.sources.languages import grammars_fingerprint, language_of
-from dobby_pipeline.sources.records import SkippedFile, SourceRecord
+from dobby_pipeline.sources.records import FileContent, ListedFile
 from dobby_pipeline.sources.skip_rules import content_reason, entry_reason
 
-_RULES_VERSION = 1  # raise it when the same file would give other records
+_RULES_VERSION = 2  # raise it when the same file would give other records
 
 EXTRACTOR_VERSION = f"{_RULES_VERSION}-{grammars_fingerprint()}"
 """Changes whenever the same blob may give other records: with it, cached records lapse."""
 
 
-def read_source(repository: pygit2.Repository, commit: str) -> Iterator[SourceRecord | SkippedFile]:
-    """Everything at `commit`, file by file in git's order.
+@dataclass(frozen=True)
+class GitSource:
+    """A commit's tree: each file that `git ls-tree -r` lists gives records or has a reason.
 
-    Each file that `git ls-tree -r` lists gives one or more records, or exactly one SkippedFile.
     One file is held at a time.
-
-    Raises:
-        SourceError: while iterating, when a tree cannot be read. One blob that cannot be read is
-            a SkippedFile.
     """
-    for entry in list_tree(repository, commit):
-        yield from read_file(repository, entry)
 
+    repository: pygit2.Repository
+    commit: str
 
-def read_file(
-    repository: pygit2.Repository, entry: TreeEntry
-) -> Iterable[SourceRecord | SkippedFile]:
-    """One listed file's records, or why it has none."""
-    reason = entry_reason(entry)
-    if reason is None:
+    @property
+    def version(self) -> str:
+        """The commit's id."""
+        return self.commit
+
+    @property
+    def content(self) -> str:
+        """The tree's id: a commit that changes no file has the tree of its parent."""
+        return tree_id(self.repository, self.commit)
+
+    def files(self) -> Iterator[ListedFile]:
+        """As `Source.files`.
+
+        Raises:
+            SourceError: while iterating, when a tree cannot be read.
+        """
+        for entry in list_tree(self.repository, self.commit):
+            yield ListedFile(entry.path, entry.blob_id, entry.size or 0, entry_reason(entry) or "")
+
+    def read(self, file: ListedFile) -> FileContent:
+        """As `Source.read`."""
         try:
-            data = read_blob(repository, entry)
+            data = read_blob(self.repository, file.path, file.blob)
         except UnreadableBlobError:
-            reason = "unreadable"
-        else:
-            found = records_of(entry.path, data)
-            if not isinstance(found, str):
-                return found
-            reason = found
-    return [SkippedFile(entry.path, reason, entry.size or 0)]
+            return FileContent(reason="unreadable")
+        return content_of(file.path, data)
 
 
-def records_of(path: str, data: bytes) -> list[SourceRecord] | str:
-    """The records in a file's content, or the reason why there are none."""
+def content_of(path: str, data: bytes) -> FileContent:
+    """What a file of this name and content gives."""
     reason = content_reason(data)
     if reason is not None:
-        return reason
+        return FileContent(reason=reason)
     data = data.removeprefix(codecs.BOM_UTF8)
     language = language_of(path, data)
     if language is None:
-        return "unsupported"
+        return FileContent(reason="unsupported")
     try:
-        return extract_records(path, language, data) or "no_symbols"
+        records = extract_records(path, language, data)
     except UnparsableError:
-        return "unparsable"
+        return FileContent(reason="unparsable")
+    return FileContent(tuple(records), "" if records else "no_symbols")

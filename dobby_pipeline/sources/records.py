@@ -1,9 +1,11 @@
-"""What `sources/` hands to the rest of Dobby: a symbol's record, or a file's ledger row.
+"""What `sources/` hands to the rest of Dobby: listed files, and what each one's content gives.
 
 Not here: how they are found (extraction.py) or which files are left out (skip_rules.py).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
 KINDS = frozenset(
     {
@@ -34,6 +36,7 @@ class SourceRecord:
         path: relative to the repository's root, `/` between folders; see git_tree.display_path.
         symbol: qualified name, unique in its file. Of symbols with one name the second in source
             order ends in `#2`, the third in `#3`, so a name stays when lines move.
+        name: the symbol's own name without what encloses it: what a caller writes.
         kind: one of KINDS.
         language: the name of a row of languages.LANGUAGES.
         start_line: 1-based line of the code's first byte.
@@ -45,10 +48,13 @@ class SourceRecord:
         code: the file's exact text from the symbol's first byte to its last.
         inner: (start, end) character offsets into `code` of the bodies of the records nested
             directly in this one, in order, without overlap: what an outline leaves out.
+        parts: (start, end) character offsets into `code` of the pieces in which a large symbol
+            is read, in order, together the whole of it; empty where one piece is enough.
     """
 
     path: str
     symbol: str
+    name: str
     kind: str
     language: str
     start_line: int
@@ -57,20 +63,79 @@ class SourceRecord:
     docstring: str
     content_hash: str
     code: str
-    inner: tuple[tuple[int, int], ...]
+    inner: tuple[tuple[int, int], ...] = ()
+    parts: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class SkippedFile:
-    """A file that git lists and that gave no record.
+class Reference:
+    """A name that code calls or imports, as often as it stands there.
 
     Attributes:
-        path: as in SourceRecord.
-        reason: a rule's name from skip_rules.py, `unsupported`, `unparsable` or
-            `no_symbols`.
-        bytes: the blob's size; 0 for a submodule and for a blob that is not there.
+        symbol: the innermost record around it; empty for the file itself.
+        kind: `call` or `import`; a foreign database brings its own kinds.
+        name: the last part of the name as written: `get` for `requests.api.get(…)`.
+        count: how often.
+    """
+
+    symbol: str
+    kind: str
+    name: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A file that a source lists, before its content is looked at.
+
+    Attributes:
+        path: see git_tree.display_path.
+        blob: identifies the content: two files of one blob and one suffix give the same records.
+        bytes: the content's size; 0 for a submodule and for a blob that is not there.
+        reason: why it is left out, where that is known by now; otherwise empty.
     """
 
     path: str
-    reason: str
+    blob: str
     bytes: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """What a file's content gives: records, or the reason why it gives none.
+
+    Attributes:
+        redacted: secrets taken out before anything was made of the content, counted by kind.
+    """
+
+    records: tuple[SourceRecord, ...] = ()
+    reason: str = ""
+    references: tuple[Reference, ...] = ()
+    redacted: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+class Source(Protocol):
+    """Something that source records are read from, at one state of it."""
+
+    @property
+    def version(self) -> str:
+        """What to call this state: a commit id, or a hash of the content."""
+        ...
+
+    @property
+    def content(self) -> str:
+        """Identifies what can be read: equal for two states that hold the same."""
+        ...
+
+    def files(self) -> Iterator[ListedFile]:
+        """Every file once; for git in the order of `git ls-tree -r`.
+
+        Raises:
+            SourceError: while iterating, when the listing cannot be read to its end.
+        """
+        ...
+
+    def read(self, file: ListedFile) -> FileContent:
+        """One file's content. What cannot be read is a reason, not an error."""
+        ...
