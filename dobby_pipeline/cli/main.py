@@ -24,6 +24,8 @@ _COMMANDS = {
     "show": "show",
     "gate": "gate",
     "models": "models",
+    "verify": "upkeep",
+    "gc": "upkeep",
     "doctor": "doctor",
 }
 
