@@ -26,6 +26,7 @@ _COMMANDS = {
     "models": "models",
     "verify": "upkeep",
     "gc": "upkeep",
+    "bench": "bench",
     "doctor": "doctor",
 }
 

@@ -44,7 +44,7 @@ def ingest(store):
             rows = (batch for batch, _ in zip(rows, range(stop_after), strict=False))
         write_partition(store, SOURCE_RECORDS, repo, work.run, rows, whole=batches.whole)
         metadata = batches.finish() if stop_after is None else {}
-        return list(READ), work.tally, metadata
+        return sorted(READ), work.tally, metadata
 
     return run
 
@@ -122,11 +122,11 @@ def test_the_same_content_under_another_suffix_is_read_for_itself(ingest, store,
 def test_a_killed_ingest_goes_on_and_then_holds_what_a_whole_one_does(
     ingest, store, git_repo, monkeypatch
 ):
-    monkeypatch.setattr(ingest_module, "BATCH_ROWS", 1)
+    monkeypatch.setattr(ingest_module, "RECORDS_A_CHANGE", 1)
     names = [f"f{i}.py" for i in range(6)]
     folder = git_repo({name: f"def f{i}(): return g{i}()\n" for i, name in enumerate(names)})
-    read, _, _ = ingest(folder, stop_after=4)
-    assert 0 < len(read) < 6
+    _, tally, _ = ingest(folder, stop_after=4)
+    assert 0 < tally.read < 6
     committed = paths(store, "source_files")
     read, tally, _ = ingest(folder)
     assert set(read) == set(names) - committed
@@ -138,7 +138,7 @@ def test_a_killed_ingest_goes_on_and_then_holds_what_a_whole_one_does(
 def test_going_back_after_a_killed_ingest_is_not_taken_for_the_old_state(
     ingest, store, git_repo, monkeypatch
 ):
-    monkeypatch.setattr(ingest_module, "BATCH_ROWS", 1)
+    monkeypatch.setattr(ingest_module, "RECORDS_A_CHANGE", 1)
     folder = git_repo({"a.py": ONE, "b.py": TWO})
     ingest(folder)
     before = contents(store)
