@@ -5,9 +5,12 @@ file with $names; its version is made from its bytes, so an edit shows in every 
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+
+Spans = Sequence[Sequence[int]]
 
 _FOLDER = Path(__file__).parent / "prompts"
 
@@ -45,16 +48,29 @@ def load_prompt(level: str) -> Prompt:
     return Prompt(f"{level}-{digest[:12]}", system, user)
 
 
-def outline(code: str, inner: list[list[int]]) -> str:
+def outline(code: str, inner: Spans) -> str:
     """The code with each nested body replaced by an ellipsis: they have summaries of their own.
 
     Args:
         code: a record's code.
         inner: [start, end) character offsets into `code`, in order, not overlapping.
     """
-    parts: list[str] = []
+    pieces: list[str] = []
     position = 0
     for start, end in inner:
-        parts += [code[position:start], "..."]
+        pieces += [code[position:start], "..."]
         position = end
-    return "".join([*parts, code[position:]])
+    return "".join([*pieces, code[position:]])
+
+
+def part_outline(code: str, inner: Spans, part: Sequence[int]) -> str:
+    """The outline of one part; the parts' outlines together are the outline of the whole.
+
+    Args:
+        code: a record's code.
+        inner: as in `outline`.
+        part: [start, end) character offsets into `code`, neither of them within a nested body.
+    """
+    first, last = part
+    own = [(start - first, end - first) for start, end in inner if first <= start < last]
+    return outline(code[first:last], own)
