@@ -299,10 +299,9 @@ class SymbolSummaries:
         return {(row["path"], row["symbol"]): row for row in rows}
 
     def _said(self, keys: list[str]) -> dict[str, Row]:
-        """The answers that are there, by key."""
+        """The committed answers by key."""
         params = {"keys": [[key] for key in keys]}
-        said = {r["summary_key"]: r for r in self.store.run("read parts", _SAID, params)}
-        return said | {key: self._uncommitted[key] for key in keys if key in self._uncommitted}
+        return {row["summary_key"]: row for row in self.store.run("read parts", _SAID, params)}
 
     def _take(self, result: Completion | Refusal) -> None:
         asked = self._waiting.pop(result.request_id)

@@ -72,6 +72,18 @@ def test_a_large_statement_is_opened_and_what_fits_stays_whole():
         assert text.split("\n")[0].strip().endswith((")", ":"))
 
 
+@pytest.mark.parametrize("sizes", [(2900, 2900), (1500, 3500)])
+def test_a_statement_that_fits_goes_into_the_next_part_as_a_whole(sizes):
+    def block(size: int) -> str:
+        lines = "".join(f"        step_{n:03}()\n" for n in range(size // 20))
+        return f"    while ready:\n{lines}"
+
+    texts = parts_of("a.py", "def f():\n" + "".join(map(block, sizes * 3)))
+    assert len(texts) == 6
+    for text in texts[1:]:
+        assert text.startswith("    while ready:")
+
+
 def test_a_comment_that_fits_is_not_cut_away_from_its_line():
     lines = "".join(f"    call({n})  # why it is called\n" for n in range(400))
     for text in parts_of("a.py", f"def f():\n{lines}"):
@@ -98,6 +110,13 @@ def test_a_line_without_end_is_cut_between_characters(character):
     texts = parts_of("a.py", f"def f():\n    x = '{character * 16_000}'\n")
     assert sum(text.count(character) for text in texts) == 16_000
     assert min(map(size, texts[1:-2])) > MAX_PART_BYTES - 4
+
+
+@pytest.mark.parametrize("before", range(4))
+def test_an_ellipsis_is_not_cut(before):
+    text = b"a" * (MAX_PART_BYTES - before) + b"..." + b"a" * MAX_PART_BYTES
+    first, *_ = parts._cuts(text, [], [MAX_PART_BYTES - before])
+    assert first == MAX_PART_BYTES - (before if before < 3 else 0)
 
 
 def test_decorators_in_front_of_a_definition_are_packed_too():

@@ -7,7 +7,7 @@ import pytest
 
 from dobby_pipeline.inference.manifests import MODELS_ENV, load_manifest
 from dobby_pipeline.inference.pool import SessionPool
-from dobby_pipeline.inference.requests import Completion, Refusal
+from dobby_pipeline.inference.requests import Refusal
 from dobby_pipeline.schema.relations import SOURCE_RECORDS
 from dobby_pipeline.summaries import generate, large
 from dobby_pipeline.summaries.prompts import load_prompts
@@ -146,13 +146,28 @@ def test_every_record_gets_its_summary_however_the_work_is_cut(
     assert run(store, StubPool(), page_rows=page_rows).tally.missing == 0
 
 
-def test_equal_code_on_a_later_page_is_not_lost(store, monkeypatch):
-    monkeypatch.setattr(generate, "COMMIT_EVERY", 1)
+@pytest.mark.parametrize("commit_every", [1, 100])
+def test_equal_code_on_a_later_page_is_not_lost(store, commit_every, monkeypatch):
+    monkeypatch.setattr(generate, "COMMIT_EVERY", commit_every)
     put_files(store, {f"{n}.py": SMALL for n in range(6)})
     pool = StubPool(sessions=1)
     work = run(store, pool, page_rows=2)
     assert len(pool.requests) == 1
     assert len(summaries(store)) == work.tally.covered == 6
+
+
+@pytest.mark.parametrize("commit_every", [1, 100])
+@pytest.mark.parametrize("sessions", [1, 50])
+def test_symbols_that_differ_in_nested_code_alone_share_their_parts(
+    store, sessions, commit_every, monkeypatch
+):
+    monkeypatch.setattr(generate, "COMMIT_EVERY", commit_every)
+    nested = "    def inner():\n        return {}\n"
+    put_files(store, {f"{n}.py": function() + nested.format(n) for n in range(3)})
+    pool = StubPool(sessions=sessions)
+    run(store, pool)
+    assert levels(pool) == {"part": 5, "parts": 3, "symbol": 3}
+    assert len(summaries(store)) == 6
 
 
 def test_parts_stand_for_no_record_and_the_limit_counts_records(store):
