@@ -174,15 +174,7 @@ class CozoStore:
     def _open_embedded(self, name: str) -> Connection:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            crowded = journal.needs_flush(self.path)
-            with self._creation():
-                client = _EmbeddedClient(self.path)
-            journal.write_options(self.path)
-            if crowded:
-                # On a full disk it fails, and the operation itself may not need the space.
-                with suppress(pycozo.client.QueryException):
-                    journal.flush(self.path, client.run)
-            return client
+            return self._opened()
         except OSError as error:
             raise StoreError(_unusable(name, self.path, os.strerror(error.errno or 0))) from error
         except Exception as error:  # the engine raises it bare
@@ -190,6 +182,17 @@ class CozoStore:
             if "LOCK" in reason or "lock hold by current process" in reason:
                 raise _Locked from error
             raise StoreError(_unusable(name, self.path, _without_code(reason))) from None
+
+    def _opened(self) -> _EmbeddedClient:
+        crowded = journal.needs_flush(self.path)
+        with self._creation():
+            client = _EmbeddedClient(self.path)
+        journal.write_options(self.path)
+        if crowded:
+            # On a full disk it fails, and the operation itself may not need the space.
+            with suppress(pycozo.client.QueryException):
+                journal.flush(self.path, client.run)
+        return client
 
     @contextmanager
     def _creation(self) -> Generator[None]:

@@ -32,6 +32,6 @@ def test_large_transactions_leave_few_bytes_to_replay(empty_store):
 def test_the_engine_uses_a_small_memtable_and_keeps_a_short_diary(empty_store):
     for _ in range(8):
         empty_store.run("look", "::relations")
-    newest = sorted((empty_store.path / "data").glob("OPTIONS-*"))[-1].read_text()
+    newest = max((empty_store.path / "data").glob("OPTIONS-*")).read_text()
     assert f"write_buffer_size={MEMTABLE_BYTES}\n" in newest
     assert len(list((empty_store.path / "data").glob("LOG*"))) <= 5
