@@ -10,8 +10,8 @@ from itertools import groupby
 from tree_sitter import Node, Parser, QueryCursor
 
 from dobby_pipeline.sources.git_tree import SourceError
-from dobby_pipeline.sources.languages import Language, grammar, query
-from dobby_pipeline.sources.records import KINDS
+from dobby_pipeline.sources.languages import Language, grammar, query, reference_query
+from dobby_pipeline.sources.records import KINDS, REFERENCE_KINDS
 
 Span = tuple[int, int]
 
@@ -56,11 +56,13 @@ class Captures:
         definitions: one for each node, in no order.
         leading: comments, decorations and keywords as (end, start, role), sorted.
         docstrings: the strings that are statements, end by start.
+        references: names that are called or imported as (start, end, `call` or `import`), sorted.
     """
 
     definitions: list[Definition] = field(default_factory=list[Definition])
     leading: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
     docstrings: dict[int, int] = field(default_factory=dict[int, int])
+    references: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
 
     def leading_before(self, position: int) -> tuple[int, int, str] | None:
         """The last comment, decoration or keyword that ends at `position` or earlier."""
@@ -97,7 +99,21 @@ def capture(language: Language, data: bytes) -> Captures:
             by_span[node.byte_range] = (*rank, definition)
     captures.definitions = [definition for *_, definition in by_span.values()]
     captures.leading.sort()
+    captures.references = _references(language, tree.root_node)
     return captures
+
+
+def _references(language: Language, root: Node) -> list[tuple[int, int, str]]:
+    """Where names are called or imported: of a qualified name the last part."""
+    found = QueryCursor(reference_query(language)).captures(root)
+    references: set[tuple[int, int, str]] = set()
+    for kind in REFERENCE_KINDS:
+        for captured in found.get(kind, ()):
+            node = captured
+            while (name := node.child_by_field_name("name")) is not None:
+                node = name
+            references.add((node.start_byte, node.end_byte, kind))
+    return sorted(references)
 
 
 def _refuse_token_runs(root: Node) -> None:

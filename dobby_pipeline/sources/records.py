@@ -23,6 +23,9 @@ KINDS = frozenset(
 )
 """Every kind that a record can have. A constructor is a method; a Java record is a class."""
 
+REFERENCE_KINDS = ("call", "import")
+"""The kinds of reference that are read from code."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceRecord:

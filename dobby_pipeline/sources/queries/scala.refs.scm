@@ -1,0 +1,27 @@
+; What Scala code calls and imports. A method without parentheses looks like a field: no call.
+(call_expression
+  function: [
+    (identifier) @call
+    (field_expression field: (_) @call)
+    (generic_function function: [(identifier) @call (field_expression field: (_) @call)])
+  ])
+(infix_expression operator: (identifier) @call)
+(instance_expression [
+  (type_identifier) @call
+  (stable_type_identifier (type_identifier) @call .)
+  (generic_type
+    type: [(type_identifier) @call (stable_type_identifier (type_identifier) @call .)])
+])
+(extends_clause
+  . type: [
+    (type_identifier) @call
+    (stable_type_identifier (type_identifier) @call .)
+    (generic_type
+      type: [(type_identifier) @call (stable_type_identifier (type_identifier) @call .)])
+  ]
+  . (arguments))
+
+(import_declaration path: (identifier) @import . (namespace_wildcard)? .)
+(namespace_selectors (identifier) @import)
+(arrow_renamed_identifier name: (identifier) @import)
+(as_renamed_identifier name: (identifier) @import)

@@ -1,0 +1,4 @@
+; What TypeScript has beyond JavaScript: f!(), import f = require("…").
+(call_expression
+  function: (non_null_expression [(identifier) @call (member_expression property: (_) @call)]))
+(import_require_clause source: (string (string_fragment) @import))
