@@ -89,16 +89,15 @@ def read_partition(
         f"*{relation.name}{{repo: $repo, {bound}}}, repo = $repo, path >= $first, path <= $last"
     )
     for repo in repos:
-        for first, last in page_borders(store, relation, repo, page_rows):
+        for first, last in _page_borders(store, relation, repo, page_rows):
             params = {"repo": repo, "first": first, "last": last}
             rows = store.run(f"read {relation.name}", script, params)
             yield [{column: row[column] for column in chosen} for row in rows]
 
 
-def page_borders(
+def _page_borders(
     store: CozoStore, relation: Relation, repo: str, page_rows: int
 ) -> Iterator[tuple[str, str]]:
-    """The first and last path of each page of whole paths and `page_rows` rows or a little more."""
     counted = f"count({relation.keys[-1]})"
     paths = store.run(
         f"page {relation.name}",

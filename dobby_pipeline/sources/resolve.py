@@ -13,17 +13,26 @@ What a name can mean:
   - A constructor, or whatever else has the name of the record around it, stands behind that one.
 """
 
+import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from dobby_pipeline.cozo.partition import page_borders, remove_stale
+from dobby_pipeline.cozo.partition import read_partition, remove_stale
+from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
-from dobby_pipeline.schema.relations import DEPENDENCIES, SYMBOL_REFERENCES
+from dobby_pipeline.schema.relations import (
+    DEPENDENCIES,
+    SOURCE_FILES,
+    SOURCE_RECORDS,
+    SYMBOL_REFERENCES,
+)
 
-REFERENCES_A_BATCH = 20_000
-"""References a transaction. Each transaction reads the names of all the repo's records: 8,000 of
-them take 0.1 s, and 20,000 references half a second."""
+PAGE_ROWS = 20_000
+"""Rows a transaction. They are short, and after tens of MB of writes each opening of the database
+takes 0.1 to 0.2 s: 190,000 references took 11 s by this many, 48 s by 2,000."""
 
 # Languages that share their symbols; any other stands by itself.
 _FAMILIES = {
@@ -33,95 +42,7 @@ _FAMILIES = {
     "tsx": "javascript",
     "typescript": "javascript",
 }
-# From the last separator of a qualified name to its end.
-_LAST_PART = r"(\.|::)[^.:]*$"
-
-_RULES = """
-    reference[path, symbol, kind, name, family] :=
-        *symbol_references{repo: $repo, path, symbol, kind, name},
-        path >= $first, path <= $last,
-        *source_files{repo: $repo, path, language}, family = get($families, language, language)
-    wanted[family, name] := reference[_, _, _, name, family]
-
-    named[family, name, path, symbol, kind] :=
-        *source_records{repo: $repo, path, symbol, name, kind, language},
-        family = get($families, language, language), wanted[family, name]
-    around[path, symbol, outer] :=
-        named[_, _, path, symbol, _], outer = regex_replace(symbol, $last_part, ''),
-        outer != symbol
-    spelled[family, name, symbol] := named[family, name, _, symbol, _]
-    namesake[path, symbol] :=
-        named[family, name, path, symbol, _], around[path, symbol, outer],
-        spelled[family, name, outer]
-    inside[path, symbol] :=
-        around[path, symbol, outer], *source_records{repo: $repo, path, symbol: outer, kind},
-        is_in(kind, ['function', 'method'])
-
-    candidate[family, name, path, symbol, kind] :=
-        named[family, name, path, symbol, kind], not namesake[path, symbol]
-    open[family, name, path, symbol, kind] :=
-        candidate[family, name, path, symbol, kind], not inside[path, symbol]
-    importable[family, name, path, symbol] :=
-        open[family, name, path, symbol, kind], kind != 'method'
-
-    here[family, name, path, count(symbol)] := candidate[family, name, path, symbol, _]
-    anywhere[family, name, count(symbol)] := open[family, name, _, symbol, _]
-    import_here[family, name, path, count(symbol)] := importable[family, name, path, symbol]
-    import_anywhere[family, name, count(symbol)] := importable[family, name, _, symbol]
-
-    edge[path, symbol, kind, name, path, to_symbol] :=
-        reference[path, symbol, kind, name, family], kind != 'import',
-        here[family, name, path, 1], candidate[family, name, path, to_symbol, to_kind],
-        to_symbol != symbol || to_kind != 'method'
-    edge[path, symbol, kind, name, to_path, to_symbol] :=
-        reference[path, symbol, kind, name, family], kind != 'import',
-        not here[family, name, path, _],
-        anywhere[family, name, 1], open[family, name, to_path, to_symbol, _]
-    edge[path, symbol, kind, name, to_path, to_symbol] :=
-        reference[path, symbol, kind, name, family], kind == 'import',
-        import_anywhere[family, name, 1],
-        importable[family, name, to_path, to_symbol], to_path != path
-    edge[path, symbol, kind, name, to_path, to_symbol] :=
-        reference[path, symbol, kind, name, family], kind == 'import',
-        import_anywhere[family, name, 2], import_here[family, name, path, 1],
-        importable[family, name, to_path, to_symbol], to_path != path
-
-    known[path, symbol, kind, name] :=
-        reference[path, symbol, kind, name, family], kind != 'import', here[family, name, path, _]
-    known[path, symbol, kind, name] :=
-        reference[path, symbol, kind, name, family], kind != 'import', anywhere[family, name, _]
-    known[path, symbol, kind, name] :=
-        reference[path, symbol, kind, name, family], kind == 'import',
-        import_anywhere[family, name, all], not import_here[family, name, path, _]
-    known[path, symbol, kind, name] :=
-        reference[path, symbol, kind, name, family], kind == 'import',
-        import_anywhere[family, name, all], import_here[family, name, path, own], all > own
-"""
-
-_SCRIPT = f"""
-{{{_RULES}
-    decided[path, symbol, kind, name] := edge[path, symbol, kind, name, _, _]
-    ?[path, symbol, kind, name, outcome, to_path, to_symbol] :=
-        edge[path, symbol, kind, name, to_path, to_symbol], outcome = 'resolved'
-    ?[path, symbol, kind, name, outcome, to_path, to_symbol] :=
-        known[path, symbol, kind, name], not decided[path, symbol, kind, name],
-        outcome = 'ambiguous', to_path = '', to_symbol = ''
-    ?[path, symbol, kind, name, outcome, to_path, to_symbol] :=
-        *symbol_references{{repo: $repo, path, symbol, kind, name}},
-        path >= $first, path <= $last, not known[path, symbol, kind, name],
-        outcome = 'external', to_path = '', to_symbol = ''
-    :create _outcome {{path, symbol, kind, name => outcome, to_path, to_symbol}}
-}}
-{{
-    ?[{", ".join(DEPENDENCIES.columns)}] :=
-        *_outcome{{path, symbol, kind, outcome: 'resolved', to_path, to_symbol}},
-        repo = $repo, run = $run
-    :put dependencies {{{", ".join(DEPENDENCIES.keys)} => run}}
-}}
-{{
-    ?[outcome, count(name)] := *_outcome{{path, symbol, kind, name, outcome}}
-}}
-"""
+_LAST_PART = re.compile(r"(?:\.|::)[^.:]*$")
 
 _CALLEES = """
     wanted[path, symbol] <- $keys
@@ -161,27 +82,116 @@ class Resolution:
         return self.resolved / internal if internal else 1.0
 
 
-def resolve(
-    store: CozoStore, repo: str, run: str, batch_references: int = REFERENCES_A_BATCH
-) -> Resolution:
+class _Target(NamedTuple):
+    path: str
+    symbol: str
+    is_method: bool
+    is_local: bool
+
+
+class _Meanings(NamedTuple):
+    """The records of one name, sorted by path; `anywhere` and `importable` for other files."""
+
+    all: Sequence[_Target]
+    anywhere: Sequence[_Target]
+    importable: Sequence[_Target]
+
+
+_Names = dict[tuple[str, str], _Meanings]
+
+
+def resolve(store: CozoStore, repo: str, run: str, page_rows: int = PAGE_ROWS) -> Resolution:
     """Write the edges between the repo's records, and remove those that no longer hold.
 
     Reads source_files (for the language of a path), source_records and symbol_references, which
-    must be complete. A run that dies in the middle removes nothing.
+    must be complete. A run that dies in the middle removes nothing. Held in memory are the
+    records' names and paths, some 0.5 kB each, and one page of references.
 
     Raises:
         StoreError: when the database refuses a batch; those before it are committed.
     """
+    names = _names(store, repo, page_rows)
+    families = _families(store, repo, page_rows)
     outcomes: Counter[str] = Counter()
-    params = {"repo": repo, "run": run, "families": _FAMILIES, "last_part": _LAST_PART}
-    for first, last in page_borders(store, SYMBOL_REFERENCES, repo, batch_references):
-        borders = {"first": first, "last": last}
-        rows = store.run("resolve references", _SCRIPT, {**params, **borders}, write=True)
-        outcomes.update({row["outcome"]: row["count(name)"] for row in rows})
+    for page in read_partition(store, SYMBOL_REFERENCES, [repo], page_rows=page_rows):
+        edges: set[tuple[str, ...]] = set()
+        for row in page:
+            meanings = names.get((families.get(row["path"], ""), row["name"]))
+            found = _meant(row, meanings) if meanings else None
+            if isinstance(found, _Target):
+                edges.add((repo, row["path"], row["symbol"], row["kind"], *found[:2], run))
+                outcomes["resolved"] += 1
+            else:
+                outcomes["ambiguous" if found else "external"] += 1
+        rows = {"rows": [list(edge) for edge in sorted(edges)]}
+        store.run("write dependencies", DEPENDENCIES.put(), rows, write=True)
     remove_stale(store, DEPENDENCIES, repo, run)
     return Resolution(
         outcomes.total(), outcomes["resolved"], outcomes["ambiguous"], outcomes["external"]
     )
+
+
+def _families(store: CozoStore, repo: str, page_rows: int) -> dict[str, str]:
+    """Which languages a path's names can be of."""
+    pages = read_partition(store, SOURCE_FILES, [repo], ("path", "language"), page_rows)
+    return {row["path"]: _family(row["language"]) for page in pages for row in page}
+
+
+def _family(language: str) -> str:
+    return _FAMILIES.get(language, language)
+
+
+def _names(store: CozoStore, repo: str, page_rows: int) -> _Names:
+    """The records of each family and name."""
+    columns = ("path", "symbol", "name", "kind", "language")
+    found: dict[tuple[str, str], list[_Target]] = {}
+    for page in read_partition(store, SOURCE_RECORDS, [repo], columns, page_rows):
+        kinds = {(row["path"], row["symbol"]): row["kind"] for row in page}
+        for row in page:
+            around = kinds.get((row["path"], _LAST_PART.sub("", row["symbol"])))
+            is_local = around in ("function", "method") and bool(_LAST_PART.search(row["symbol"]))
+            target = _Target(row["path"], row["symbol"], row["kind"] == "method", is_local)
+            found.setdefault((_family(row["language"]), row["name"]), []).append(target)
+    return {name: _meanings(targets) for name, targets in found.items()}
+
+
+def _meanings(targets: list[_Target]) -> _Meanings:
+    symbols = {target.symbol for target in targets}
+    outer = sorted(
+        target
+        for target in targets
+        if (around := _LAST_PART.sub("", target.symbol)) == target.symbol or around not in symbols
+    )
+    anywhere = [target for target in outer if not target.is_local]
+    return _Meanings(outer, anywhere, [target for target in anywhere if not target.is_method])
+
+
+def _meant(reference: Row, meanings: _Meanings) -> _Target | bool:
+    """What the reference leads to; True when it can be several records, False when none."""
+    path = reference["path"]
+    if reference["kind"] == "import":
+        targets = meanings.importable
+        first, last = _of_path(targets, path)
+        others = len(targets) - (last - first)
+        return targets[0 if first else last] if others == 1 else others > 1
+    targets = meanings.all
+    first, last = _of_path(targets, path)
+    if last == first:
+        others = len(meanings.anywhere)
+        return meanings.anywhere[0] if others == 1 else others > 1
+    target = targets[first]
+    delegates = target.is_method and target.symbol == reference["symbol"]
+    return True if last - first > 1 or delegates else target
+
+
+def _of_path(targets: Sequence[_Target], path: str) -> tuple[int, int]:
+    """The range of the targets that lie in the file `path`."""
+    first = bisect_left(targets, path, key=_path)
+    return first, bisect_right(targets, path, first, key=_path)
+
+
+def _path(target: _Target) -> str:
+    return target.path
 
 
 def callees(

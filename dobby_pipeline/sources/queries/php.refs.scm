@@ -5,7 +5,7 @@
 (scoped_call_expression name: (name) @call)
 (object_creation_expression
   [(name) @call (qualified_name (name) @call .)]
-  (#not-any-of? @call "parent" "self" "static"))
+  (#not-match? @call "^(parent|self|static)$"))
 
 (namespace_use_clause . [(name) @import (qualified_name (name) @import .)])
 (include_expression [

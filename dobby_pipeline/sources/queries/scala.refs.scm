@@ -21,7 +21,9 @@
   ]
   . (arguments))
 
-(import_declaration path: (identifier) @import . (namespace_wildcard)? .)
+; Without the field `path`: the anchor finds nothing with it.
+(import_declaration (identifier) @import .)
+(import_declaration (identifier) @import . (namespace_wildcard))
 (namespace_selectors (identifier) @import)
 (arrow_renamed_identifier name: (identifier) @import)
 (as_renamed_identifier name: (identifier) @import)
