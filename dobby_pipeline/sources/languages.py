@@ -16,9 +16,11 @@ A query file names what a record is with these captures:
 Where two patterns match the same node the one written first counts.
 
 Beside it lies NAME.refs.scm, which says what code refers to:
-  @call                     what is called or constructed; only the last part of its name counts
+  @call                     what is called or constructed; captures.py finds the end of its name
   @import                   what is imported, or the module where that is imported as a whole
-Captures that begin with `_` serve predicates.
+Captures that begin with `_` serve predicates. A pattern must be decided at its node's first child
+that can nest: while it waits for what follows, each level of nesting waits too, and the time grows
+with the square of the depth.
 """
 
 import hashlib

@@ -4,13 +4,6 @@
 (call_expression
   function: (template_function) @call
   (#not-match? @call "^(const|dynamic|reinterpret|static)_cast\\W"))
-(call_expression
-  function: (field_expression
-    field: [
-      (template_method) @call
-      (dependent_name (template_method) @call)
-      (destructor_name) @call
-    ]))
 (new_expression
   type: [(type_identifier) @call (qualified_identifier) @call (template_type) @call])
 (compound_literal_expression

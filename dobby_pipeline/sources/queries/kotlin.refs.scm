@@ -1,7 +1,7 @@
-; What Kotlin code calls and imports: `a.f()`, `a f b`, `::f`, and the constructor in `: Base()`.
-(call_expression . [(identifier) @call (navigation_expression (identifier) @call .)])
-(infix_expression (_) . (identifier) @call . (_))
-(callable_reference (identifier) @call .)
+; What Kotlin code calls and imports: `a.f()`, `::f`, and the constructor in `: Base()`. An infix
+; call, `a f b`, looks like an operator: no call.
+(call_expression . [(identifier) (navigation_expression)] @call)
+(callable_reference) @call
 (constructor_invocation (user_type (identifier) @call .))
 
 (import (qualified_identifier (identifier) @import .))

@@ -1,6 +1,6 @@
 ; What Python code calls and imports. A decorator is a call, with or without parentheses.
-(call function: [(identifier) @call (attribute attribute: (_) @call)])
-(decorator [(identifier) @call (attribute attribute: (_) @call)])
+(call function: [(identifier) (attribute)] @call)
+(decorator [(identifier) (attribute)] @call)
 
 (import_statement name: (dotted_name (identifier) @import .))
 (import_statement name: (aliased_import name: (dotted_name (identifier) @import .)))

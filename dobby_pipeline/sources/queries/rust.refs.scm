@@ -1,16 +1,8 @@
 ; What Rust code calls and imports. A macro's invocation is a call; so is a struct's literal.
+(call_expression function: [(identifier) (scoped_identifier) (field_expression)] @call)
 (call_expression
-  function: [
-    (identifier) @call
-    (scoped_identifier) @call
-    (field_expression field: (field_identifier) @call)
-    (generic_function
-      function: [
-        (identifier) @call
-        (scoped_identifier) @call
-        (field_expression field: (field_identifier) @call)
-      ])
-  ])
+  function: (generic_function
+    function: [(identifier) (scoped_identifier) (field_expression)] @call))
 (macro_invocation macro: _ @call)
 (struct_expression name: [(type_identifier) @call (scoped_type_identifier) @call])
 (struct_expression
@@ -18,10 +10,7 @@
     type: [(type_identifier) @call (scoped_identifier) @call (scoped_type_identifier) @call]))
 
 (use_declaration argument: [(identifier) @import (scoped_identifier) @import])
-(use_list [(identifier) @import (scoped_identifier) @import])
+(use_list) @import
 (use_as_clause path: [(identifier) @import (scoped_identifier) @import])
 (use_wildcard [(identifier) @import (scoped_identifier) @import])
-(scoped_use_list
-  path: [(identifier) @import (scoped_identifier) @import]
-  list: (use_list (self)))
 (extern_crate_declaration name: (identifier) @import)

@@ -1,23 +1,21 @@
-; What Scala code calls and imports. A method without parentheses looks like a field: no call.
+; What Scala code calls and imports. A method without parentheses looks like a field, and an infix
+; call like an operator: no calls.
 (call_expression
   function: [
     (identifier) @call
-    (field_expression field: (_) @call)
-    (generic_function function: [(identifier) @call (field_expression field: (_) @call)])
+    (field_expression) @call
+    (generic_function function: [(identifier) (field_expression)] @call)
   ])
-(infix_expression operator: (identifier) @call)
 (instance_expression [
   (type_identifier) @call
-  (stable_type_identifier (type_identifier) @call .)
-  (generic_type
-    type: [(type_identifier) @call (stable_type_identifier (type_identifier) @call .)])
+  (stable_type_identifier) @call
+  (generic_type type: [(type_identifier) (stable_type_identifier)] @call)
 ])
 (extends_clause
   . type: [
     (type_identifier) @call
-    (stable_type_identifier (type_identifier) @call .)
-    (generic_type
-      type: [(type_identifier) @call (stable_type_identifier (type_identifier) @call .)])
+    (stable_type_identifier) @call
+    (generic_type type: [(type_identifier) (stable_type_identifier)] @call)
   ]
   . (arguments))
 
