@@ -104,6 +104,16 @@ def remove_stale(store: CozoStore, relation: Relation, repo: str, run: str) -> N
     )
 
 
+def removal(relation: Relation) -> str:
+    """A query that removes the rows of `$repo` under the paths `$replaced`, a list of lists."""
+    keys = ", ".join(relation.keys)
+    bound = ", ".join(["repo: $repo", *relation.keys[1:]])
+    return (
+        f"paths[path] <- $replaced ?[{keys}] := paths[path], repo = $repo, "
+        f"*{relation.name}{{{bound}}} :rm {relation.name} {{{keys}}}"
+    )
+
+
 def holds_rows(store: CozoStore, relation: Relation, repo: str, rows: Sequence[Row]) -> bool:
     """Whether the partition holds exactly these rows, whichever run wrote them."""
     columns = tuple(column for column in relation.columns if column != relation.stamp)

@@ -89,12 +89,13 @@ MIGRATIONS = (
             signature: String, docstring: String, content_hash: String, code: String,
             inner: [[Int; 2]], parts: [[Int; 2]]}}
         {:create symbol_references {
-            repo: String, path: String, symbol: String, kind: String, name: String =>
-            count: Int}}
+            repo: String, path: String, symbol: String => names: Json}}
         {:create redactions {repo: String, path: String, kind: String => count: Int}}
         {:create dependencies {
             repo: String, path: String, symbol: String, kind: String, to_path: String,
-            to_symbol: String => run: String}}
+            to_symbol: String}}
+        {:create reference_counts {
+            repo: String, path: String => resolved: Int, ambiguous: Int, external: Int}}
         """,
     ),
 )

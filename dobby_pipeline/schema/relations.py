@@ -47,24 +47,28 @@ SOURCE_RECORDS = Relation(
 """One symbol's code; `inner` are the [start, end) offsets of nested bodies, `parts` those of the
 pieces that a large symbol is read in. The commit is its repo's, in snapshots."""
 
-SYMBOL_REFERENCES = Relation(
-    "symbol_references", ("repo", "path", "symbol", "kind", "name"), ("count",)
-)
-"""Names that a symbol's code calls or imports, as they are written; symbol is empty for a file."""
+SYMBOL_REFERENCES = Relation("symbol_references", ("repo", "path", "symbol"), ("names",))
+"""What a symbol's code calls and imports: `names` is a list of [kind, name, count], as written.
+The symbol is empty for what stands outside of all symbols."""
 
 REDACTIONS = Relation("redactions", ("repo", "path", "kind"), ("count",))
 """Secrets that were taken out of a file before it was stored, by kind; never the secrets."""
 
 DEPENDENCIES = Relation(
-    "dependencies",
-    ("repo", "path", "symbol", "kind", "to_path", "to_symbol"),
-    ("run",),
-    stamp="run",
+    "dependencies", ("repo", "path", "symbol", "kind", "to_path", "to_symbol"), ()
 )
-"""References whose name is one symbol's alone in the repo: edges between source records."""
+"""References whose name tells one record of the repo: edges between source records."""
+
+REFERENCE_COUNTS = Relation(
+    "reference_counts", ("repo", "path"), ("resolved", "ambiguous", "external")
+)
+"""What became of a file's references, counted by distinct symbol, kind and name."""
 
 FILE_OWNED = (SOURCE_RECORDS, SYMBOL_REFERENCES, REDACTIONS)
 """What belongs to one file's content: replaced, copied and removed with it."""
+
+RESOLVED = (DEPENDENCIES, REFERENCE_COUNTS)
+"""What a file's references mean in its repo: removed with the file, made anew by resolve.py."""
 
 SUMMARY_BODIES = Relation(
     "summary_bodies",
@@ -106,7 +110,7 @@ REPO_SUMMARIES = Relation(
     "repo_summaries", ("repo",), ("summary_key", "content_hash", "commit", "run"), stamp="run"
 )
 
-PATH_OWNED = (*FILE_OWNED, SYMBOL_SUMMARIES, FILE_SUMMARIES)
+PATH_OWNED = (*FILE_OWNED, *RESOLVED, SYMBOL_SUMMARIES, FILE_SUMMARIES)
 """What a path has while its file is listed; the summary bodies stay with their content."""
 
 RELATIONS = {
@@ -120,6 +124,7 @@ RELATIONS = {
         SYMBOL_REFERENCES,
         REDACTIONS,
         DEPENDENCIES,
+        REFERENCE_COUNTS,
         SUMMARY_BODIES,
         SYMBOL_SUMMARIES,
         FILE_SUMMARIES,

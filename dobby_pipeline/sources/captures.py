@@ -4,14 +4,15 @@ Not here: what the spans mean together, nesting, names and docs (extraction.py).
 """
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from tree_sitter import Node, Parser, QueryCursor
+from tree_sitter import Node, Parser, Query, QueryCursor
 
 from dobby_pipeline.sources.git_tree import SourceError
-from dobby_pipeline.sources.languages import Language, grammar, query
-from dobby_pipeline.sources.records import KINDS
+from dobby_pipeline.sources.languages import Language, grammar, query, reference_query
+from dobby_pipeline.sources.records import KINDS, REFERENCE_KINDS
 
 Span = tuple[int, int]
 
@@ -23,6 +24,46 @@ runs of a few dozen."""
 _SCOPES = ("scope", "impl")
 _DEFINITIONS = (*sorted(KINDS), *_SCOPES)
 _LEADING = ("comment", "decoration", "keyword")
+
+# Nodes that are captured whole, and the field that leads to the last part of their name; where
+# there is no such field the child itself, -1 for the last one.
+_LAST_PART: dict[str, str | int] = {
+    "attribute": "attribute",
+    "binary_expression": "right",
+    "call": "method",
+    "callable_reference": -1,
+    "conditional_access_expression": -1,
+    "dependent_name": -1,
+    "encapsed_string": -1,
+    "field_expression": "field",
+    "generic_name": 0,
+    "member_access_expression": "name",
+    "member_binding_expression": "name",
+    "member_call_expression": "name",
+    "member_expression": "property",
+    "method_invocation": "name",
+    "method_reference": -1,
+    "navigation_expression": -1,
+    "navigation_suffix": "suffix",
+    "nullsafe_member_call_expression": "name",
+    "parenthesized_expression": 0,
+    "qualified_identifier": "name",
+    "qualified_name": -1,
+    "qualified_type": "name",
+    "scope_resolution": "name",
+    "scoped_call_expression": "name",
+    "scoped_identifier": "name",
+    "scoped_type_identifier": -1,
+    "selector_expression": "field",
+    "stable_type_identifier": -1,
+    "string": -1,
+    "template_function": "name",
+    "template_method": "name",
+    "template_type": "name",
+}
+# Names with parts of their own that are names all the same.
+_NAMES = frozenset({"destructor_name"})
+_LISTED = frozenset({"identifier", "scoped_identifier"})
 
 
 class UnparsableError(SourceError):
@@ -57,12 +98,14 @@ class Captures:
         definitions: one for each node, in no order.
         leading: comments, decorations and keywords as (end, start, role), sorted.
         docstrings: the strings that are statements, end by start.
+        references: names that are called or imported as (start, end, `call` or `import`), sorted.
     """
 
     root: Node
     definitions: list[Definition] = field(default_factory=list[Definition])
     leading: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
     docstrings: dict[int, int] = field(default_factory=dict[int, int])
+    references: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
 
     def leading_before(self, position: int) -> tuple[int, int, str] | None:
         """The last comment, decoration or keyword that ends at `position` or earlier."""
@@ -99,7 +142,47 @@ def capture(language: Language, data: bytes) -> Captures:
             by_span[node.byte_range] = (*rank, definition)
     captures.definitions = [definition for *_, definition in by_span.values()]
     captures.leading.sort()
+    captures.references = named_spans(reference_query(language), tree.root_node)
     return captures
+
+
+def named_spans(compiled: Query, root: Node) -> list[tuple[int, int, str]]:
+    """Where names are called or imported, sorted: of a qualified name the last part."""
+    found = QueryCursor(compiled).captures(root)
+    references: set[tuple[int, int, str]] = set()
+    for kind in REFERENCE_KINDS:
+        for node in found.get(kind, ()):
+            for name in map(_last_part, _each(node)):
+                if name is not None:
+                    references.add((name.start_byte, name.end_byte, kind))
+    return sorted(references)
+
+
+def _each(node: Node) -> Iterable[Node]:
+    """Rust's `{a, b::c}` are several names; lists nest, so the query captures them whole."""
+    if node.type != "use_list":
+        return (node,)
+    return (child for child in node.named_children if child.type in _LISTED)
+
+
+def _last_part(node: Node) -> Node | None:
+    """The name at the end of what is called or imported; None for one that is computed.
+
+    A query that waited for it behind the object would take time by the square of a chain's
+    length: half an hour for 1 MiB of `.a()`.
+    """
+    part: Node | None = node
+    while part is not None and (place := _LAST_PART.get(part.type)) is not None:
+        if isinstance(place, int):
+            children = part.named_children
+            part = children[place] if children else None
+        else:
+            whole, part = part, part.child_by_field_name(place)
+            if place == "method" and part is not None and part.text == b"new":
+                part = whole.child_by_field_name("receiver")  # Ruby: `A.new` calls A
+    if part is None or (part.named_child_count and part.type not in _NAMES):
+        return None
+    return part
 
 
 def _refuse_token_runs(root: Node) -> None:

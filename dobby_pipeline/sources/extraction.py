@@ -1,8 +1,8 @@
 """One file's source records: symbols with their qualified names, docs and exact code.
 
-Not here: the languages (languages.py, queries/) and files that give no record (reader.py).
-Positions are bytes until the last step. The syntax tree is walked for large symbols alone, and
-never by recursion (parts.py), so its depth is no matter.
+Not here: what the code refers to (references.py), the languages (languages.py, queries/) and files
+that give no record (reader.py). Positions are bytes until the last step. The syntax tree is walked
+for large symbols alone, and never by recursion (parts.py), so its depth is no matter.
 """
 
 import hashlib
@@ -17,17 +17,18 @@ from dobby_pipeline.sources.captures import Captures, Definition, Span, capture
 from dobby_pipeline.sources.doc_text import comments_text, docstring_text
 from dobby_pipeline.sources.languages import Language
 from dobby_pipeline.sources.parts import split
-from dobby_pipeline.sources.records import SourceRecord
+from dobby_pipeline.sources.records import Reference, SourceRecord
+from dobby_pipeline.sources.references import attributed, bounded
 
 MAX_SIGNATURE = 400
-MAX_NAME = 200
-"""Of one part of a qualified name: an expression can stand where a name does."""
 MAX_DEPTH = 32
 """Symbols nested deeper belong to the one around them. Each nesting repeats all the code inside
 it, so that a hostile 1 MiB file of nested functions would otherwise give gigabytes of records."""
 
 _TYPES = frozenset({"class", "enum", "impl", "interface", "struct", "trait", "union"})
 _SCOPES = frozenset({"impl", "scope"})
+# `run` of `Engine::run`, but nothing of `[Symbol.iterator]` or `TEST(Suite, case)`.
+_LAST_PART = re.compile(r"(?:\.|::)([^\s.:(){}\[\]<>'\"`]+|operator\b.*)$")
 _WHITESPACE = re.compile(rb"\s*")
 
 
@@ -50,8 +51,10 @@ class _Symbol:
         return self.definition.kind in _SCOPES
 
 
-def extract_records(path: str, language: Language, data: bytes) -> list[SourceRecord]:
-    """The file's records in source order.
+def extract(
+    path: str, language: Language, data: bytes
+) -> tuple[list[SourceRecord], list[Reference]]:
+    """The file's records and its references, both in source order.
 
     Args:
         path: what the records say.
@@ -63,11 +66,12 @@ def extract_records(path: str, language: Language, data: bytes) -> list[SourceRe
     symbols = _nest(symbols)
     _name_all(symbols, language)
     newlines = [match.start() for match in re.finditer(rb"\n", data)]
-    return [
-        _record(path, language, data, captures.root, newlines, symbol)
-        for symbol in symbols
-        if not symbol.is_scope
+    recorded = [symbol for symbol in symbols if not symbol.is_scope]
+    spans = [(symbol.start, symbol.end, symbol.name) for symbol in recorded]
+    records = [
+        _record(path, language, data, captures.root, newlines, symbol) for symbol in recorded
     ]
+    return records, attributed(captures.references, spans, data)
 
 
 def _with_lead_in(
@@ -152,7 +156,7 @@ def _name_all(symbols: list[_Symbol], language: Language) -> None:
     taken: set[str] = set()
     counts: Counter[str] = Counter()
     for symbol in symbols:
-        own = _bounded(symbol.definition.name)
+        own = bounded(symbol.definition.name)
         name = f"{symbol.parent.name}{language.separator}{own}" if symbol.parent else own
         symbol.name = name if symbol.is_scope else _unique(name, taken, counts)
 
@@ -167,8 +171,10 @@ def _unique(name: str, taken: set[str], counts: Counter[str]) -> str:
     return unique
 
 
-def _bounded(name: str) -> str:
-    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
+def _own_name(name: str) -> str:
+    """What a caller writes: without the receiver or the class that the definition spells out."""
+    last = _LAST_PART.search(name)
+    return bounded(last[1] if last else name)
 
 
 def _kind(symbol: _Symbol, language: Language) -> str:
@@ -188,7 +194,7 @@ def _record(
     return SourceRecord(
         path=path,
         symbol=symbol.name,
-        name=_bounded(symbol.definition.name),
+        name=_own_name(symbol.definition.name),
         kind=_kind(symbol, language),
         language=language.name,
         start_line=bisect_left(newlines, symbol.start) + 1,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from dobby_pipeline.cozo.partition import Batches, Transaction
+from dobby_pipeline.cozo.partition import Batches, Transaction, removal
 from dobby_pipeline.cozo.relation import Relation, Row
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.progress import Progress, Report
@@ -21,6 +21,7 @@ from dobby_pipeline.schema.relations import (
     FILE_OWNED,
     PATH_OWNED,
     REDACTIONS,
+    RESOLVED,
     SNAPSHOTS,
     SOURCE_FILES,
     SOURCE_RECORDS,
@@ -35,7 +36,7 @@ from dobby_pipeline.sources.records import (
     Source,
     SourceRecord,
 )
-from dobby_pipeline.sources.resolve import Resolution, resolve
+from dobby_pipeline.sources.resolve import Changed, Resolution, resolve
 
 FILES_A_LOOK = 500
 """Listed files whose stored rows are looked up together."""
@@ -45,6 +46,8 @@ RECORDS_A_CHANGE = 2000
 
 READERS = min(8, os.cpu_count() or 1)
 """Threads that read files: parsing lets other threads of Python run, and so does the database."""
+
+REPLACED = (*FILE_OWNED, *RESOLVED)
 
 _STORED = """
 paths[path] <- $paths
@@ -63,8 +66,11 @@ _STALE = """
 :limit $limit
 """
 
-_SAME_STATE = """
-?[commit] := *snapshots{repo: $repo, commit, content: $content, extractor: $extractor}
+_STATE = "?[content, extractor] := *snapshots{repo: $repo, content, extractor}"
+
+_NAMES = """
+paths[path] <- $paths
+?[path, symbol, name, kind] := paths[path], *source_records{repo: $repo, path, symbol, name, kind}
 """
 
 _BETWEEN_STATES = """
@@ -131,29 +137,20 @@ class _Change:
         """Source records to be written."""
         return len(self.rows.get(SOURCE_RECORDS, ()))
 
-    def transaction(self, owned: tuple[Relation, ...] = FILE_OWNED) -> Transaction:
+    def transaction(self, owned: tuple[Relation, ...] = REPLACED) -> Transaction:
         """Remove what the replaced files had in `owned`, then put the rows, all or nothing."""
         params: dict[str, Any] = {"repo": self.repo}
         blocks: list[str] = []
         if self.replaced:
             # The old blob is looked up in the old rows: before they go.
             params["replaced"] = [[path] for path in self.replaced]
-            blocks += [_remove_blobs(), *(_remove(relation) for relation in owned)]
-            blocks.append(_remove(SOURCE_FILES))
+            blocks += [_remove_blobs(), *(f"{{ {removal(relation)} }}" for relation in owned)]
+            blocks.append(f"{{ {removal(SOURCE_FILES)} }}")
         for relation, rows in self.rows.items():
             if rows:
                 params[relation.name] = relation.rows(rows)
                 blocks.append(relation.put(relation.name))
         return Transaction("\n".join(blocks), params, self.records)
-
-
-def _remove(relation: Relation) -> str:
-    keys = ", ".join(relation.keys)
-    bound = ", ".join(["repo: $repo", *relation.keys[1:]])
-    return (
-        f"{{ paths[path] <- $replaced ?[{keys}] := paths[path], repo = $repo, "
-        f"*{relation.name}{{{bound}}} :rm {relation.name} {{{keys}}} }}"
-    )
 
 
 def _remove_blobs() -> str:
@@ -174,6 +171,8 @@ class Ingest:
     report: Report
     tally: Tally = field(default_factory=Tally, init=False)
     files: int = field(default=0, init=False)
+    _known: bool = field(default=True, init=False)
+    _changed: Changed | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         # Asked while the source is open: the snapshot is written after it is closed.
@@ -191,8 +190,12 @@ class Ingest:
         return Batches(self._transactions(), self._finish, whole=False)
 
     def _transactions(self) -> Iterator[Transaction]:
-        if self._is_known():
+        before = self._run("read snapshots", _STATE, {})
+        if any((b["content"], b["extractor"]) == (self.content, EXTRACTOR_VERSION) for b in before):
             return
+        self._known = False
+        if any(b["content"] for b in before):
+            self._changed = Changed()
         # From here to the end the partition is between two states.
         yield Transaction(_BETWEEN_STATES, {"repo": self.repo}, 0)
         total = sum(1 for _ in self.source.files())
@@ -200,16 +203,25 @@ class Ingest:
         while look := list(islice(listed, FILES_A_LOOK)):
             for change in self._changes(look):
                 if change.rows:
+                    self._note(change)
                     yield change.transaction()
                 self._tell(total)
-        yield from self._removals()
+        for change in self._removals():
+            self._note(change)
+            yield change.transaction(PATH_OWNED)
         self._tell(total)
 
-    def _is_known(self) -> bool:
-        """Whether the store holds this very state, read by these very rules."""
-        params = {"content": self.content, "extractor": EXTRACTOR_VERSION}
-        rows = self._run("read snapshots", _SAME_STATE, params)
-        return bool(rows)
+    def _note(self, change: _Change) -> None:
+        """Remember which names mean something else after this change."""
+        if self._changed is None or not change.replaced:
+            return
+        keys = ("path", "symbol", "name", "kind")
+        paths = {"paths": [[path] for path in change.replaced]}
+        old = self._run("read names of source_records", _NAMES, paths)
+        new = change.rows.get(SOURCE_RECORDS, [])
+        differ = {tuple(r[k] for k in keys) for r in old} ^ {tuple(r[k] for k in keys) for r in new}
+        self._changed.paths.update(change.replaced)
+        self._changed.names.update(name for _, _, name, _ in differ)
 
     def _changes(self, look: list[ListedFile]) -> Iterator[_Change]:
         stored = self._stored(look)
@@ -278,12 +290,11 @@ class Ingest:
                     owned[row.pop("to")].setdefault(relation, []).append(row)
         return owned
 
-    def _removals(self) -> Iterator[Transaction]:
+    def _removals(self) -> Iterator[_Change]:
         """Files that the source lists no more, with all that they had."""
         while rows := self._run("find stale files", _STALE, {"limit": FILES_A_LOOK}):
             self.tally.removed += len(rows)
-            change = _Change(self.repo, self.run, replaced=[row["path"] for row in rows])
-            yield change.transaction(PATH_OWNED)
+            yield _Change(self.repo, self.run, replaced=[row["path"] for row in rows])
 
     def _run(self, name: str, script: str, params: dict[str, Any]) -> list[Row]:
         return self.store.run(name, script, {"repo": self.repo, "run": self.run, **params})
@@ -294,8 +305,8 @@ class Ingest:
     def _finish(self) -> dict[str, Any]:
         """Resolve what changed, write the snapshot, and tell what the partition holds."""
         metadata: dict[str, Any] = {}
-        if self.tally.changed:
-            metadata = _resolution_metadata(resolve(self.store, self.repo, self.run))
+        if not self._known:
+            metadata = _resolution_metadata(resolve(self.store, self.repo, self._changed))
         with self.store.held("write the snapshot") as held:
             files = held.run("count source_files", _FILES, {"repo": self.repo})
             redacted = held.run("count redactions", _REDACTED, {"repo": self.repo})
@@ -365,7 +376,7 @@ def _file_row(file: ListedFile, content: FileContent) -> Row:
         # Only what was really read is known by its blob; a damaged one may be mended.
         "blob": "" if file.reason or content.reason == UNREADABLE else file.blob,
         "reason": content.reason,
-        "language": content.records[0].language if content.records else "",
+        "language": content.language,
         "records": len(content.records),
     }
 
@@ -374,9 +385,16 @@ def _owned_rows(content: FileContent) -> dict[Relation, list[Row]]:
     redacted = [{"kind": kind, "count": count} for kind, count in content.redacted.items()]
     return {
         SOURCE_RECORDS: [_record_row(record) for record in content.records],
-        SYMBOL_REFERENCES: [asdict(reference) for reference in content.references],
+        SYMBOL_REFERENCES: _reference_rows(content),
         REDACTIONS: redacted,
     }
+
+
+def _reference_rows(content: FileContent) -> list[Row]:
+    names: dict[str, list[list[str | int]]] = {}
+    for found in content.references:
+        names.setdefault(found.symbol, []).append([found.kind, found.name, found.count])
+    return [{"symbol": symbol, "names": listed} for symbol, listed in names.items()]
 
 
 def _record_row(record: SourceRecord) -> Row:

@@ -14,6 +14,13 @@ A query file names what a record is with these captures:
   @keyword, @decoration     belongs to the symbol that follows; only keywords to its signature
   @comment, @docstring      where docs come from
 Where two patterns match the same node the one written first counts.
+
+Beside it lies NAME.refs.scm, which says what code refers to:
+  @call                     what is called or constructed; captures.py finds the end of its name
+  @import                   what is imported, or the module where that is imported as a whole
+Captures that begin with `_` serve predicates. A pattern must be decided at its node's first child
+that can nest: while it waits for what follows, each level of nesting waits too, and the time grows
+with the square of the depth.
 """
 
 import hashlib
@@ -44,7 +51,7 @@ class Language:
         name: as it stands in records.
         extensions: lower case, with the dot.
         grammar: module of the grammar's wheel and the function in it.
-        queries: names of files in queries/, joined in this order.
+        queries: names of files in queries/, joined in this order; each has a `.refs.scm` too.
         separator: between the parts of a qualified name.
         doc_comment: regular expression at the start of a comment that documents what follows;
             empty where only docstrings do.
@@ -73,7 +80,7 @@ LANGUAGES = (
         name="javascript",
         extensions=(".js", ".mjs", ".cjs", ".jsx"),
         grammar=("tree_sitter_javascript", "language"),
-        queries=("ecmascript", "javascript"),
+        queries=("ecmascript", "javascript", "jsx"),
     ),
     Language(
         name="typescript",
@@ -85,7 +92,7 @@ LANGUAGES = (
         name="tsx",
         extensions=(".tsx",),
         grammar=("tree_sitter_typescript", "language_tsx"),
-        queries=("ecmascript", "typescript"),
+        queries=("ecmascript", "typescript", "jsx"),
     ),
     Language(
         name="rust",
@@ -159,8 +166,14 @@ def grammar(language: Language) -> tree_sitter.Language:
 
 @cache
 def query(language: Language) -> tree_sitter.Query:
-    """The row's query, compiled."""
-    return tree_sitter.Query(grammar(language), _query_text(language))
+    """The row's query for symbols, compiled."""
+    return tree_sitter.Query(grammar(language), _query_text(language, ".scm"))
+
+
+@cache
+def reference_query(language: Language) -> tree_sitter.Query:
+    """The row's query for references, compiled."""
+    return tree_sitter.Query(grammar(language), _query_text(language, ".refs.scm"))
 
 
 def grammars_fingerprint() -> str:
@@ -168,9 +181,12 @@ def grammars_fingerprint() -> str:
     digest = hashlib.sha256(version("tree-sitter").encode())
     for row in LANGUAGES:
         grammar_version = version(row.grammar[0].replace("_", "-"))
-        digest.update(f"{row}{grammar_version}{_query_text(row)}".encode())
+        digest.update(f"{row}{grammar_version}".encode())
+        digest.update(_query_text(row, ".scm").encode())
+        digest.update(_query_text(row, ".refs.scm").encode())
     return digest.hexdigest()[:12]
 
 
-def _query_text(language: Language) -> str:
-    return "\n".join((_QUERIES / f"{name}.scm").read_text("utf-8") for name in language.queries)
+def _query_text(language: Language, ending: str) -> str:
+    files = [_QUERIES / f"{name}{ending}" for name in language.queries]
+    return "\n".join(file.read_text("utf-8") for file in files)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pygit2
 
 from dobby_pipeline.sources.captures import UnparsableError
-from dobby_pipeline.sources.extraction import extract_records
+from dobby_pipeline.sources.extraction import extract
 from dobby_pipeline.sources.git_tree import UnreadableBlobError, list_tree, read_blob, tree_id
 from dobby_pipeline.sources.languages import grammars_fingerprint, language_of
 from dobby_pipeline.sources.records import UNREADABLE, FileContent, ListedFile
@@ -70,7 +70,8 @@ def content_of(path: str, data: bytes) -> FileContent:
     if language is None:
         return FileContent(reason="unsupported")
     try:
-        records = extract_records(path, language, data)
+        records, references = extract(path, language, data)
     except UnparsableError:
-        return FileContent(reason="unparsable")
-    return FileContent(tuple(records), "" if records else "no_symbols")
+        return FileContent(reason="unparsable", language=language.name)
+    reason = "" if records else "no_symbols"
+    return FileContent(tuple(records), reason, language.name, tuple(references))

@@ -26,6 +26,9 @@ KINDS = frozenset(
 UNREADABLE = "unreadable"
 """The reason of a file whose content is not there or damaged: it may be there another time."""
 
+REFERENCE_KINDS = ("call", "import")
+"""The kinds of reference that are read from code."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceRecord:
@@ -109,11 +112,13 @@ class FileContent:
     """What a file's content gives: records, or the reason why it gives none.
 
     Attributes:
+        language: whose grammar read it, empty where none did.
         redacted: secrets taken out before anything was made of the content, counted by kind.
     """
 
     records: tuple[SourceRecord, ...] = ()
     reason: str = ""
+    language: str = ""
     references: tuple[Reference, ...] = ()
     redacted: Mapping[str, int] = field(default_factory=dict[str, int])
 

@@ -1,0 +1,1 @@
+; What JavaScript code refers to is in ecmascript.refs.scm and jsx.refs.scm.

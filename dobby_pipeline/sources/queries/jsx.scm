@@ -1,0 +1,1 @@
+; JSX defines no symbols. What it uses is in jsx.refs.scm.
