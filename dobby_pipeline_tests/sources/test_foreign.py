@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import requests
+from click.testing import CliRunner
 from mnestic import CozoDbPy
 
 from dobby_pipeline.errors import UsageError
@@ -1061,3 +1062,52 @@ def test_a_bare_target_s_kind_is_told_by_what_lies_there(tmp_path, git_repo, mon
     assert detect_kind("http://h/graph.db") == "git"
     monkeypatch.chdir(tmp_path)
     assert detect_kind("graph.db") == "parseltongue"
+
+
+# The command
+
+
+@pytest.fixture
+def dobby(tmp_path, monkeypatch):
+    """Runs `dobby repos` in a home of its own."""
+    from dobby_pipeline.cli.repos import repos
+
+    monkeypatch.setenv("DOBBY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    return lambda *args: CliRunner().invoke(repos, [str(arg) for arg in args])
+
+
+def test_databases_are_added_by_the_command_and_listed_with_their_columns(
+    dobby, tmp_path, snippets
+):
+    location = snippets()
+    with untouched(tmp_path / "home", location):
+        added = dobby(
+            *("add", "mine", location, "--kind", "cozo", "--relation", "snippets"),
+            *("--key", "id", "--code", "body", "--path", "file", "--language", "lang"),
+        )
+    assert (added.exit_code, added.exception) == (0, None)
+    assert dobby("add", "graph", graph(tmp_path / "g"), "--kind", "parseltongue").exit_code == 0
+    graph_row, mine = map(json.loads, dobby("list", "--json").stdout.splitlines())
+    assert (mine["kind"], mine["location"]) == ("cozo", str(location))
+    assert mine["columns"] == WITH_PATH
+    assert (graph_row["kind"], graph_row["columns"]) == ("parseltongue", {})
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        (["--kind", "cozo", "--relation", "snippets"], UsageError, "needs --key, --code"),
+        (["--key", "id"], UsageError, "--key say where"),
+        (["--kind", "parseltongue", "--code", "body"], UsageError, "leave them out"),
+        (["--kind", "parseltongue", "--ref", "main"], UsageError, "--ref belongs to git"),
+        (["--kind", "parseltongue"], SourceError, "no relation 'CodeGraph': it has snippets"),
+    ],
+)
+def test_what_cannot_be_added_is_one_line_and_nothing_is_stored(
+    dobby, snippets, options, error, match
+):
+    done = dobby("add", "mine", snippets(), *options)
+    assert isinstance(done.exception, error)
+    assert match in str(done.exception)
+    assert dobby("list").stdout == ""
