@@ -24,6 +24,9 @@ _COMMANDS = {
     "show": "show",
     "gate": "gate",
     "models": "models",
+    "verify": "upkeep",
+    "gc": "upkeep",
+    "bench": "bench",
     "doctor": "doctor",
 }
 

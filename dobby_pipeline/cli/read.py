@@ -15,7 +15,7 @@ from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.quality.counts import count_records, count_skipped, count_verdicts, snapshot
 from dobby_pipeline.quality.gate import PUBLISHED, QUARANTINED
-from dobby_pipeline.schema.relations import SKIPPED_FILES, SOURCE_RECORDS
+from dobby_pipeline.schema.relations import SOURCE_FILES, SOURCE_RECORDS
 from dobby_pipeline.sources.registry import Repo, get_repo, list_repos
 from dobby_pipeline.summaries.read import read_summaries
 
@@ -79,8 +79,8 @@ def skipped(name: str, as_json: bool) -> None:
     """The files of NAME that gave no record, with the reason."""
     store = reading_store(settings())
     repo = get_repo(store, name).repo
-    pages = read_partition(store, SKIPPED_FILES, [repo], _SKIPPED_FIELDS)
-    rows = (row for page in pages for row in page)
+    pages = read_partition(store, SOURCE_FILES, [repo], _SKIPPED_FIELDS)
+    rows = (row for page in pages for row in page if row["reason"])
     if as_json:
         _print_json(rows)
         return

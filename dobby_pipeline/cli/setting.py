@@ -38,7 +38,7 @@ def store_of(found: Settings) -> CozoStore:
 
 
 def reading_store(found: Settings) -> CozoStore:
-    """The store, for a command that only reads.
+    """The store at today's schema, for a command that only reads.
 
     Raises:
         UsageError: when there is no database yet.
@@ -50,6 +50,7 @@ def reading_store(found: Settings) -> CozoStore:
             f"nothing is registered in {found.home}: start with `dobby summarize PATH`, "
             "or set DOBBY_HOME to the folder that holds the database"
         )
+    migrate(store)
     return store
 
 

@@ -11,7 +11,13 @@ from typing import Any
 import dagster as dg
 
 from dobby_pipeline.cozo.frames import frame_rows, rows_frame
-from dobby_pipeline.cozo.partition import Batches, in_batches, read_partition, write_partition
+from dobby_pipeline.cozo.partition import (
+    Batches,
+    holds_rows,
+    in_batches,
+    read_partition,
+    write_partition,
+)
 from dobby_pipeline.cozo.relation import Relation, Row
 from dobby_pipeline.cozo.store import CozoStore
 
@@ -42,7 +48,8 @@ class CozoIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Commit the output of one partition, batch by batch, and drop its stale rows.
 
-        A frame of several partitions tells them apart by its column `repo`.
+        A frame of several partitions tells them apart by its column `repo`; those that hold
+        its rows already are not written again.
 
         Raises:
             TypeError: when the asset returned neither a DataFrame nor Batches.
@@ -53,19 +60,38 @@ class CozoIOManager(dg.IOManager):
         if isinstance(obj, Batches):
             if len(repos) != 1:
                 raise TypeError(f"{relation.name}: Batches belong to one partition, not {repos}")
-            count = write_partition(self._store, relation, repos[0], run, obj)
+            count = write_partition(self._store, relation, repos[0], run, obj, whole=obj.whole)
             context.add_output_metadata(obj.finish())
         elif _is_frame(obj):
             count = 0
             rows = frame_rows(obj)
             for repo in repos:
-                own = [row for row in rows if row.get("repo", repo) == repo]
-                count += write_partition(self._store, relation, repo, run, in_batches(own))
+                own = [{**row, "repo": repo} for row in rows if row.get("repo", repo) == repo]
+                count += len(own)
+                if not holds_rows(self._store, relation, repo, own):
+                    write_partition(self._store, relation, repo, run, in_batches(own))
         else:
             raise TypeError(
                 f"{relation.name}: an asset gives a DataFrame or Batches, not {type(obj).__name__}"
             )
-        context.add_output_metadata({"dagster/row_count": count})
+        context.add_output_metadata(
+            {"dagster/row_count": count, "dagster/column_schema": self._schema(relation)}
+        )
+
+    def _schema(self, relation: Relation) -> dg.TableSchema:
+        rows = self._store.run(f"columns of {relation.name}", f"::columns {relation.name}")
+        return dg.TableSchema(
+            [
+                dg.TableColumn(
+                    row["column"],
+                    row["type"],
+                    constraints=dg.TableColumnConstraints(
+                        nullable=row["type"].endswith("?"), other=["key"] if row["is_key"] else []
+                    ),
+                )
+                for row in rows
+            ]
+        )
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The partition, or partitions, as the input's annotation asks: a stream or a DataFrame."""

@@ -15,6 +15,27 @@ BATCH_ROWS = 500
 """Rows a transaction: of 1.5 kB each it takes some 10 ms, so nobody waits long for the lock."""
 
 
+@dataclass(frozen=True)
+class Transaction:
+    """A batch that says itself what is to be done, where writing rows is not all.
+
+    Attributes:
+        script: CozoScript, run as one transaction.
+        params: its parameters.
+        rows: how many rows of the asset's relation it writes.
+    """
+
+    script: str
+    params: dict[str, Any]
+    rows: int
+
+    def __len__(self) -> int:
+        return self.rows
+
+
+Batch = Sequence[Row] | Transaction
+
+
 @dataclass
 class Batches:
     """Batches of rows, each to be committed by itself, as an asset returns them.
@@ -22,37 +43,51 @@ class Batches:
     Dagster takes the items of a bare generator for events, so the iterator is wrapped.
 
     Attributes:
-        rows: lists of rows; a list is one transaction. Drained once.
+        rows: lists of rows, or transactions; each is committed by itself. Drained once.
         finish: called once when all rows are committed and the stale ones removed; returns
             the metadata that is known only then.
+        whole: whether the batches bring every row of the partition, so that others are stale.
     """
 
-    rows: Iterable[Sequence[Row]]
+    rows: Iterable[Batch]
     finish: Callable[[], dict[str, Any]] = field(default=dict)
+    whole: bool = True
 
-    def __iter__(self) -> Iterator[Sequence[Row]]:
+    def __iter__(self) -> Iterator[Batch]:
         return iter(self.rows)
 
 
 def write_partition(
-    store: CozoStore, relation: Relation, repo: str, run: str, batches: Iterable[Sequence[Row]]
+    store: CozoStore,
+    relation: Relation,
+    repo: str,
+    run: str,
+    batches: Iterable[Batch],
+    *,
+    whole: bool = True,
 ) -> int:
     """Commit each batch by itself; at the end remove the rows that this run did not write.
 
     Rows are stamped with the run, so neither memory nor a list of keys is needed to find the
     stale ones, and a run that dies in the middle removes nothing.
 
+    Args:
+        whole: whether what the batches do not bring is stale.
+
     Returns:
         How many rows were written.
     """
     count = 0
+    name = f"write {relation.name}"
     for batch in batches:
-        rows = [{**row, "repo": repo, relation.stamp: run} for row in batch]
-        if rows:
-            params = {"rows": relation.rows(rows)}
-            store.run(f"write {relation.name}", relation.put(), params, write=True)
-        count += len(rows)
-    remove_stale(store, relation, repo, run)
+        count += len(batch)
+        if isinstance(batch, Transaction):
+            store.run(name, batch.script, batch.params, write=True)
+        elif batch:
+            rows = [{**row, "repo": repo, relation.stamp: run} for row in batch]
+            store.run(name, relation.put(), {"rows": relation.rows(rows)}, write=True)
+    if whole:
+        remove_stale(store, relation, repo, run)
     return count
 
 
@@ -67,6 +102,20 @@ def remove_stale(store: CozoStore, relation: Relation, repo: str, run: str) -> N
         {"repo": repo, "run": run},
         write=True,
     )
+
+
+def holds_rows(store: CozoStore, relation: Relation, repo: str, rows: Sequence[Row]) -> bool:
+    """Whether the partition holds exactly these rows, whichever run wrote them."""
+    columns = tuple(column for column in relation.columns if column != relation.stamp)
+    wanted = {tuple(row[key] for key in relation.keys): row for row in rows}
+    stored = 0
+    for page in read_partition(store, relation, [repo], columns):
+        for present in page:
+            row = wanted.get(tuple(present[key] for key in relation.keys))
+            if row is None or any(present[column] != row[column] for column in columns):
+                return False
+        stored += len(page)
+    return stored == len(wanted)
 
 
 def read_partition(

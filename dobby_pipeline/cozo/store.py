@@ -4,11 +4,12 @@ Not here: what is stored (schema/) and how assets reach it (resource.py, io_mana
 """
 
 import errno
+import fcntl
 import json
 import os
 import re
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from dobby_pipeline.cozo import journal
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.errors import DobbyError
 
@@ -172,7 +174,7 @@ class CozoStore:
     def _open_embedded(self, name: str) -> Connection:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            return _EmbeddedClient(self.path)
+            return self._opened()
         except OSError as error:
             raise StoreError(_unusable(name, self.path, os.strerror(error.errno or 0))) from error
         except Exception as error:  # the engine raises it bare
@@ -180,6 +182,31 @@ class CozoStore:
             if "LOCK" in reason or "lock hold by current process" in reason:
                 raise _Locked from error
             raise StoreError(_unusable(name, self.path, _without_code(reason))) from None
+
+    def _opened(self) -> _EmbeddedClient:
+        crowded = journal.needs_flush(self.path)
+        with self._creation():
+            client = _EmbeddedClient(self.path)
+        journal.write_options(self.path)
+        if crowded:
+            # On a full disk it fails, and the operation itself may not need the space.
+            with suppress(pycozo.client.QueryException):
+                journal.flush(self.path, client.run)
+        return client
+
+    @contextmanager
+    def _creation(self) -> Generator[None]:
+        """One process at a time, while there is no database yet.
+
+        The engine takes a folder `data` for a database, although another process may just have
+        made it and nothing in it.
+        """
+        if (self.path / "data" / "CURRENT").exists():
+            yield
+            return
+        with (self.path / "creation.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 @dataclass(frozen=True)

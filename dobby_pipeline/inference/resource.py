@@ -58,7 +58,7 @@ class MlxSessionsResource(dg.ConfigurableResource[None]):
             )
         return self._pool
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """End the sessions and free the weights."""
         if self._pool is not None:
             self._pool.close()

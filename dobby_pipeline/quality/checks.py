@@ -11,7 +11,7 @@ import dagster as dg
 from dobby_pipeline.cozo.resource import CozoResource
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.partitions import repo_partitions
-from dobby_pipeline.quality.counts import count_records, count_skipped, count_verdicts, snapshot
+from dobby_pipeline.quality.counts import count_files, count_records, count_verdicts, snapshot
 
 MIN_PUBLISHED_SHARE = 0.5
 """Below it the model, the prompt or the gate is wrong for the repository, not single summaries.
@@ -74,9 +74,10 @@ def every_file_is_accounted_for(
     read = snapshot(store, repo)
     listed = read.files if read else -1
     with_records = count_records(store, repo)[1]
-    skipped = sum(count_skipped(store, repo).values())
+    files = count_files(store, repo)
+    skipped = sum(count for reason, count in files.items() if reason)
     return dg.AssetCheckResult(
-        passed=listed == with_records + skipped,
+        passed=listed == with_records + skipped and files.get("", 0) == with_records,
         description=f"{repo}: {listed} listed, {with_records} with records, {skipped} skipped",
         metadata={"listed": listed, "with records": with_records, "skipped": skipped},
     )

@@ -12,7 +12,7 @@ from dobby_pipeline.schema.relations import SNAPSHOTS
 
 _RECORDS = "?[count(symbol), count_unique(path)] := *source_records{repo: $repo, path, symbol}"
 
-_SKIPPED = "?[reason, count(path)] := *skipped_files{repo: $repo, path, reason}"
+_FILES = "?[reason, count(path)] := *source_files{repo: $repo, path, reason}"
 
 _VERDICTS = """
 verdict[path, symbol, status] :=
@@ -57,11 +57,19 @@ def count_records(store: CozoStore, repo: str) -> tuple[int, int]:
     return row["count(symbol)"], row["count_unique(path)"]
 
 
-def count_skipped(store: CozoStore, repo: str) -> dict[str, int]:
-    """Files in the skip ledger by reason, the most frequent first."""
-    rows = store.run("count skipped_files", _SKIPPED, _of(repo))
+def count_files(store: CozoStore, repo: str) -> dict[str, int]:
+    """Listed files by the reason why they gave no record, the most frequent first.
+
+    Those that gave some are counted under the empty reason.
+    """
+    rows = store.run("count source_files", _FILES, _of(repo))
     rows.sort(key=lambda row: (-row["count(path)"], row["reason"]))
     return {row["reason"]: row["count(path)"] for row in rows}
+
+
+def count_skipped(store: CozoStore, repo: str) -> dict[str, int]:
+    """Files in the skip ledger by reason, the most frequent first."""
+    return {reason: count for reason, count in count_files(store, repo).items() if reason}
 
 
 def count_verdicts(store: CozoStore, repo: str) -> Verdicts:

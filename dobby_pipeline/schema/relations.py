@@ -5,9 +5,7 @@ Not here: how a database gets there, or what it looked like before (migrations.p
 
 from dobby_pipeline.cozo.relation import Relation
 
-REPOS = Relation(
-    "repos", ("repo",), ("location", "kind", "ref", "worktree", "columns", "added_at")
-)
+REPOS = Relation("repos", ("repo",), ("location", "kind", "ref", "worktree", "columns", "added_at"))
 """The registry: what the user asked to have summarised. `columns` says where the records of a
 relation of a foreign database stand; empty for other kinds."""
 
@@ -58,7 +56,10 @@ REDACTIONS = Relation("redactions", ("repo", "path", "kind"), ("count",))
 """Secrets that were taken out of a file before it was stored, by kind; never the secrets."""
 
 DEPENDENCIES = Relation(
-    "dependencies", ("repo", "path", "symbol", "kind", "to_path", "to_symbol"), ("run",), stamp="run"
+    "dependencies",
+    ("repo", "path", "symbol", "kind", "to_path", "to_symbol"),
+    ("run",),
+    stamp="run",
 )
 """References whose name is one symbol's alone in the repo: edges between source records."""
 
@@ -104,6 +105,9 @@ FILE_SUMMARIES = Relation(
 REPO_SUMMARIES = Relation(
     "repo_summaries", ("repo",), ("summary_key", "content_hash", "commit", "run"), stamp="run"
 )
+
+PATH_OWNED = (*FILE_OWNED, SYMBOL_SUMMARIES, FILE_SUMMARIES)
+"""What a path has while its file is listed; the summary bodies stay with their content."""
 
 RELATIONS = {
     relation.name: relation

@@ -53,11 +53,13 @@ class Captures:
     """All that a query found in one file.
 
     Attributes:
+        root: of the syntax tree.
         definitions: one for each node, in no order.
         leading: comments, decorations and keywords as (end, start, role), sorted.
         docstrings: the strings that are statements, end by start.
     """
 
+    root: Node
     definitions: list[Definition] = field(default_factory=list[Definition])
     leading: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
     docstrings: dict[int, int] = field(default_factory=dict[int, int])
@@ -77,7 +79,7 @@ def capture(language: Language, data: bytes) -> Captures:
     compiled = query(language)
     tree = Parser(grammar(language)).parse(data)
     _refuse_token_runs(tree.root_node)
-    captures = Captures()
+    captures = Captures(tree.root_node)
     by_span: dict[Span, tuple[int, bool, Definition]] = {}
     for pattern, found in QueryCursor(compiled).matches(tree.root_node):
         kind = next((name for name in _DEFINITIONS if name in found), None)

@@ -1,7 +1,8 @@
 """One file's source records: symbols with their qualified names, docs and exact code.
 
 Not here: the languages (languages.py, queries/) and files that give no record (reader.py).
-Positions are bytes until the last step; the syntax tree is not walked, so its depth is no matter.
+Positions are bytes until the last step. The syntax tree is walked for large symbols alone, and
+never by recursion (parts.py), so its depth is no matter.
 """
 
 import hashlib
@@ -10,9 +11,12 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 
+from tree_sitter import Node
+
 from dobby_pipeline.sources.captures import Captures, Definition, Span, capture
 from dobby_pipeline.sources.doc_text import comments_text, docstring_text
 from dobby_pipeline.sources.languages import Language
+from dobby_pipeline.sources.parts import split
 from dobby_pipeline.sources.records import SourceRecord
 
 MAX_SIGNATURE = 400
@@ -60,7 +64,9 @@ def extract_records(path: str, language: Language, data: bytes) -> list[SourceRe
     _name_all(symbols, language)
     newlines = [match.start() for match in re.finditer(rb"\n", data)]
     return [
-        _record(path, language, data, newlines, symbol) for symbol in symbols if not symbol.is_scope
+        _record(path, language, data, captures.root, newlines, symbol)
+        for symbol in symbols
+        if not symbol.is_scope
     ]
 
 
@@ -134,8 +140,11 @@ def _note_inner(symbol: _Symbol) -> None:
     while around is not None and around.is_scope:
         around = around.parent
     body = symbol.definition.body
-    if around is not None and body is not None and body[0] < symbol.end and not symbol.is_scope:
-        around.inner.append((body[0], min(body[1], symbol.end)))
+    if around is None or body is None or symbol.is_scope:
+        return
+    start, end = body[0], min(body[1], symbol.end)
+    if start < end:
+        around.inner.append((start, end))
 
 
 def _name_all(symbols: list[_Symbol], language: Language) -> None:
@@ -172,9 +181,10 @@ def _kind(symbol: _Symbol, language: Language) -> str:
 
 
 def _record(
-    path: str, language: Language, data: bytes, newlines: list[int], symbol: _Symbol
+    path: str, language: Language, data: bytes, root: Node, newlines: list[int], symbol: _Symbol
 ) -> SourceRecord:
     code = data[symbol.start : symbol.end]
+    parts = split(root, data, (symbol.start, symbol.end), symbol.inner)
     return SourceRecord(
         path=path,
         symbol=symbol.name,
@@ -187,7 +197,8 @@ def _record(
         docstring=symbol.doc,
         content_hash=hashlib.sha256(code).hexdigest(),
         code=code.decode(),
-        inner=_character_spans(symbol, data),
+        inner=_character_spans(symbol.inner, symbol.start, data),
+        parts=_character_spans(parts, symbol.start, data),
     )
 
 
@@ -200,13 +211,13 @@ def _signature(symbol: _Symbol, data: bytes) -> str:
     return line if len(line) <= MAX_SIGNATURE else line[: MAX_SIGNATURE - 1] + "…"
 
 
-def _character_spans(symbol: _Symbol, data: bytes) -> tuple[Span, ...]:
-    """The inner bodies as character offsets into the symbol's code, each byte decoded once."""
-    spans: list[Span] = []
-    at, characters = symbol.start, 0
-    for start, end in symbol.inner:
+def _character_spans(spans: list[Span], origin: int, data: bytes) -> tuple[Span, ...]:
+    """Bytes of the file as characters of the code that begins at `origin`, each decoded once."""
+    found: list[Span] = []
+    at, characters = origin, 0
+    for start, end in spans:
         first = characters + len(data[at:start].decode())
         characters = first + len(data[start:end].decode())
         at = end
-        spans.append((first, characters))
-    return tuple(spans)
+        found.append((first, characters))
+    return tuple(found)

@@ -1,110 +1,412 @@
-"""One repository's commit into the store: records, the skip ledger, and the snapshot.
+"""A source's present state into the store: only files whose content changed are read.
 
 Not here: what makes a record (reader.py) or where Dagster comes in (assets.py).
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import os
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
-from dobby_pipeline.cozo.partition import BATCH_ROWS, Batches, remove_stale
-from dobby_pipeline.cozo.relation import Row
+from dobby_pipeline.cozo.partition import Batches, Transaction
+from dobby_pipeline.cozo.relation import Relation, Row
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.progress import Progress, Report
-from dobby_pipeline.schema.relations import SKIPPED_FILES, SNAPSHOTS
-from dobby_pipeline.sources.checkout import Checkout
-from dobby_pipeline.sources.git_tree import list_tree
-from dobby_pipeline.sources.reader import EXTRACTOR_VERSION, read_source
-from dobby_pipeline.sources.records import SkippedFile, SourceRecord
+from dobby_pipeline.schema.relations import (
+    FILE_BLOBS,
+    FILE_OWNED,
+    PATH_OWNED,
+    REDACTIONS,
+    SNAPSHOTS,
+    SOURCE_FILES,
+    SOURCE_RECORDS,
+    SYMBOL_REFERENCES,
+)
+from dobby_pipeline.sources.languages import suffix_of
+from dobby_pipeline.sources.reader import EXTRACTOR_VERSION
+from dobby_pipeline.sources.records import (
+    UNREADABLE,
+    FileContent,
+    ListedFile,
+    Source,
+    SourceRecord,
+)
+from dobby_pipeline.sources.resolve import Resolution, resolve
+
+FILES_A_LOOK = 500
+"""Listed files whose stored rows are looked up together."""
+
+RECORDS_A_CHANGE = 2000
+"""In one transaction, which takes some 60 ms; opening the database for it takes 20 ms more."""
+
+READERS = min(8, os.cpu_count() or 1)
+"""Threads that read files: parsing lets other threads of Python run, and so does the database."""
+
+_STORED = """
+paths[path] <- $paths
+?[path, blob, bytes, reason, extractor, language, records] := paths[path],
+    *source_files{repo: $repo, path, blob, bytes, reason, extractor, language, records}
+"""
+
+_ELSEWHERE = """
+blobs[blob] <- $blobs
+?[blob, repo, path, language, reason, records] := blobs[blob], *file_blobs{blob, repo, path},
+    *source_files{repo, path, blob, extractor: $extractor, language, reason, records}
+"""
+
+_STALE = """
+?[path] := *source_files{repo: $repo, path, run}, run != $run
+:limit $limit
+"""
+
+_SAME_STATE = """
+?[commit] := *snapshots{repo: $repo, commit, content: $content, extractor: $extractor}
+"""
+
+_BETWEEN_STATES = """
+?[repo, content] := *snapshots{repo}, repo = $repo, content = ''
+:update snapshots {repo => content}
+"""
+
+_FILES = """
+?[language, reason, count(path), sum(records)] :=
+    *source_files{repo: $repo, path, language, reason, records}
+"""
+
+_REDACTED = "?[kind, sum(count)] := *redactions{repo: $repo, path, kind, count}"
 
 
 @dataclass
-class Counts:
-    """What an ingest has seen so far."""
+class Tally:
+    """What an ingest did, as opposed to what the partition holds after it."""
 
-    files: int = 0
-    records: int = 0
-    languages: Counter[str] = field(default_factory=Counter[str])
-    skipped: Counter[str] = field(default_factory=Counter[str])
+    read: int = 0
+    copied: int = 0
+    unchanged: int = 0
+    removed: int = 0
 
-
-def ingest(store: CozoStore, repo: str, run: str, source: Checkout, report: Report) -> Batches:
-    """The commit's records as batches to commit; the skip ledger is written beside them.
-
-    The snapshot, which tells everybody else what the partition holds, is written last.
-
-    Raises:
-        SourceError: while draining, when the repository cannot be read to its end.
-        StoreError: while draining, when the ledger cannot be written.
-    """
-    counts = Counts(files=sum(1 for _ in list_tree(source.repository, source.commit)))
-
-    def finish() -> dict[str, Any]:
-        _write_snapshot(store, repo, source.commit, counts)
-        return _metadata(source.commit, counts)
-
-    return Batches(_batches(store, repo, run, source, counts, report), finish)
+    @property
+    def changed(self) -> int:
+        """Files whose rows are others than before."""
+        return self.read + self.copied + self.removed
 
 
-def _batches(
-    store: CozoStore, repo: str, run: str, source: Checkout, counts: Counts, report: Report
-) -> Iterator[Sequence[Row]]:
-    records: list[Row] = []
-    ledger: list[Row] = []
-    place = {"repo": repo, "commit": source.commit, "run": run}
-    seen, path = 0, None
-    for item in read_source(source.repository, source.commit):
-        if item.path != path:
-            path, seen = item.path, seen + 1
-        if isinstance(item, SkippedFile):
-            counts.skipped[item.reason] += 1
-            ledger.append({**place, **asdict(item)})
-        else:
-            counts.records += 1
-            counts.languages[item.language] += 1
-            records.append({**place, **_record_row(item)})
-        if len(ledger) >= BATCH_ROWS:
-            _write_ledger(store, ledger)
-        if len(records) >= BATCH_ROWS:
-            yield records
-            records = []
-            report(Progress("source_records", repo, seen, counts.files, "files"))
-    _write_ledger(store, ledger)
-    yield records
-    remove_stale(store, SKIPPED_FILES, repo, run)
-    report(Progress("source_records", repo, counts.files, counts.files, "files"))
+@dataclass
+class _Change:
+    """What one transaction does to the partition: files that were looked at, and their rows."""
+
+    repo: str
+    run: str
+    rows: dict[Relation, list[Row]] = field(default_factory=dict[Relation, list[Row]])
+    replaced: list[str] = field(default_factory=list[str])
+
+    def replace(self, path: str, owned: dict[Relation, list[Row]]) -> None:
+        """Put a file's new rows in the place of those that the path had."""
+        self.replaced.append(path)
+        for relation, rows in owned.items():
+            self.put(relation, [{**row, "repo": self.repo, "path": path} for row in rows])
+
+    def put(self, relation: Relation, rows: list[Row]) -> None:
+        """Rows of a relation to be put."""
+        self.rows.setdefault(relation, []).extend(rows)
+
+    def list(self, file: ListedFile, row: Row) -> None:
+        """The file's own row, stamped so that it is not taken for stale.
+
+        Args:
+            row: `blob`, `reason`, `language` and the count of `records`.
+        """
+        place = {"repo": self.repo, "path": file.path, "run": self.run}
+        known = {**row, "bytes": file.bytes, "extractor": EXTRACTOR_VERSION}
+        self.put(SOURCE_FILES, [{**known, **place}])
+        if row["blob"]:
+            self.put(FILE_BLOBS, [{**place, "blob": row["blob"]}])
+
+    @property
+    def records(self) -> int:
+        """Source records to be written."""
+        return len(self.rows.get(SOURCE_RECORDS, ()))
+
+    def transaction(self, owned: tuple[Relation, ...] = FILE_OWNED) -> Transaction:
+        """Remove what the replaced files had in `owned`, then put the rows, all or nothing."""
+        params: dict[str, Any] = {"repo": self.repo}
+        blocks: list[str] = []
+        if self.replaced:
+            # The old blob is looked up in the old rows: before they go.
+            params["replaced"] = [[path] for path in self.replaced]
+            blocks += [_remove_blobs(), *(_remove(relation) for relation in owned)]
+            blocks.append(_remove(SOURCE_FILES))
+        for relation, rows in self.rows.items():
+            if rows:
+                params[relation.name] = relation.rows(rows)
+                blocks.append(relation.put(relation.name))
+        return Transaction("\n".join(blocks), params, self.records)
+
+
+def _remove(relation: Relation) -> str:
+    keys = ", ".join(relation.keys)
+    bound = ", ".join(["repo: $repo", *relation.keys[1:]])
+    return (
+        f"{{ paths[path] <- $replaced ?[{keys}] := paths[path], repo = $repo, "
+        f"*{relation.name}{{{bound}}} :rm {relation.name} {{{keys}}} }}"
+    )
+
+
+def _remove_blobs() -> str:
+    return (
+        "{ paths[path] <- $replaced ?[blob, repo, path] := paths[path], repo = $repo, "
+        "*source_files{repo: $repo, path, blob} :rm file_blobs {blob, repo, path} }"
+    )
+
+
+@dataclass
+class Ingest:
+    """One repository's source on its way into the store."""
+
+    store: CozoStore
+    repo: str
+    run: str
+    source: Source
+    report: Report
+    tally: Tally = field(default_factory=Tally, init=False)
+    files: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        # Asked while the source is open: the snapshot is written after it is closed.
+        self.version = self.source.version
+        self.content = self.source.content
+
+    def batches(self) -> Batches:
+        """The changes to commit, one transaction each; the snapshot is written after the last.
+
+        Raises:
+            SourceError: while draining, when the source cannot be read to its end; what was
+                committed until then is kept, and the next ingest goes on from there.
+            StoreError: while draining.
+        """
+        return Batches(self._transactions(), self._finish, whole=False)
+
+    def _transactions(self) -> Iterator[Transaction]:
+        if self._is_known():
+            return
+        # From here to the end the partition is between two states.
+        yield Transaction(_BETWEEN_STATES, {"repo": self.repo}, 0)
+        total = sum(1 for _ in self.source.files())
+        listed = self.source.files()
+        while look := list(islice(listed, FILES_A_LOOK)):
+            for change in self._changes(look):
+                if change.rows:
+                    yield change.transaction()
+                self._tell(total)
+        yield from self._removals()
+        self._tell(total)
+
+    def _is_known(self) -> bool:
+        """Whether the store holds this very state, read by these very rules."""
+        params = {"content": self.content, "extractor": EXTRACTOR_VERSION}
+        rows = self._run("read snapshots", _SAME_STATE, params)
+        return bool(rows)
+
+    def _changes(self, look: list[ListedFile]) -> Iterator[_Change]:
+        stored = self._stored(look)
+        same = [file for file in look if _is_same(file, stored.get(file.path))]
+        change = _Change(self.repo, self.run)
+        for file in same:
+            change.list(file, stored[file.path])
+        self.tally.unchanged += len(same)
+        self.files += len(same)
+        known = {file.path for file in same}
+        yield from self._replacements([f for f in look if f.path not in known], change)
+
+    def _replacements(self, new: list[ListedFile], change: _Change) -> Iterator[_Change]:
+        """Changes that give each file its new rows, each of some RECORDS_A_CHANGE records.
+
+        Args:
+            change: the first one, begun.
+        """
+        found = self._elsewhere([file for file in new if not file.reason]) if new else {}
+        copies = [(file, found[key]) for file in new if (key := _content_key(file)) in found]
+        for part in _of_records(copies):
+            owned = self._owned(part)
+            for file, row in part:
+                change.replace(file.path, owned[file.path])
+                change.list(file, row)
+            self.tally.copied += len(part)
+            self.files += len(part)
+            yield change
+            change = _Change(self.repo, self.run)
+        unknown = (file for file in new if _content_key(file) not in found)
+        for file, content in read_ahead(self.source, unknown):
+            change.replace(file.path, _owned_rows(content))
+            change.list(file, _file_row(file, content))
+            self.tally.read += 1
+            self.files += 1
+            if change.records >= RECORDS_A_CHANGE:
+                yield change
+                change = _Change(self.repo, self.run)
+        yield change
+
+    def _stored(self, look: list[ListedFile]) -> dict[str, Row]:
+        rows = self._run("read source_files", _STORED, {"paths": [[f.path] for f in look]})
+        return {row["path"]: row for row in rows}
+
+    def _elsewhere(self, files: list[ListedFile]) -> dict[tuple[str, str], Row]:
+        """Files of the same content, in any repo, that these rules have read."""
+        params = {"blobs": [[file.blob] for file in files], "extractor": EXTRACTOR_VERSION}
+        rows = self.store.run("look up file_blobs", _ELSEWHERE, params)
+        return {(row["blob"], suffix_of(row["path"])): row for row in rows}
+
+    def _owned(self, copies: list[tuple[ListedFile, Row]]) -> dict[str, dict[Relation, list[Row]]]:
+        """By path, the rows of the equal file that was found for it."""
+        pairs = [[row["repo"], row["path"], file.path] for file, row in copies]
+        owned: dict[str, dict[Relation, list[Row]]] = {file.path: {} for file, _ in copies}
+        with self.store.held("copy the rows of equal files") as held:
+            for relation in FILE_OWNED:
+                columns = ", ".join(relation.columns[2:])
+                rows = held.run(
+                    f"copy {relation.name}",
+                    f"pairs[from_repo, from_path, to] <- $pairs ?[to, {columns}] := "
+                    f"pairs[from_repo, from_path, to], "
+                    f"*{relation.name}{{repo: from_repo, path: from_path, {columns}}}",
+                    {"pairs": pairs},
+                )
+                for row in rows:
+                    owned[row.pop("to")].setdefault(relation, []).append(row)
+        return owned
+
+    def _removals(self) -> Iterator[Transaction]:
+        """Files that the source lists no more, with all that they had."""
+        while rows := self._run("find stale files", _STALE, {"limit": FILES_A_LOOK}):
+            self.tally.removed += len(rows)
+            change = _Change(self.repo, self.run, replaced=[row["path"] for row in rows])
+            yield change.transaction(PATH_OWNED)
+
+    def _run(self, name: str, script: str, params: dict[str, Any]) -> list[Row]:
+        return self.store.run(name, script, {"repo": self.repo, "run": self.run, **params})
+
+    def _tell(self, total: int) -> None:
+        self.report(Progress("source_records", self.repo, self.files, total, "files"))
+
+    def _finish(self) -> dict[str, Any]:
+        """Resolve what changed, write the snapshot, and tell what the partition holds."""
+        metadata: dict[str, Any] = {}
+        if self.tally.changed:
+            metadata = _resolution_metadata(resolve(self.store, self.repo, self.run))
+        with self.store.held("write the snapshot") as held:
+            files = held.run("count source_files", _FILES, {"repo": self.repo})
+            redacted = held.run("count redactions", _REDACTED, {"repo": self.repo})
+            snapshot: Row = {
+                "repo": self.repo,
+                "commit": self.version,
+                "content": self.content,
+                "files": sum(row["count(path)"] for row in files),
+                "records": int(sum(row["sum(records)"] for row in files)),
+                "extractor": EXTRACTOR_VERSION,
+                "updated_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            params = {"rows": SNAPSHOTS.rows([snapshot])}
+            held.run("write snapshots", SNAPSHOTS.put(), params, write=True)
+        return {**_held_metadata(snapshot, files, redacted), **asdict(self.tally), **metadata}
+
+
+def read_ahead(
+    source: Source, files: Iterable[ListedFile]
+) -> Iterator[tuple[ListedFile, FileContent]]:
+    """The files' contents in their order, READERS of them read at a time, twice as many held."""
+    pending: deque[tuple[ListedFile, Future[FileContent]]] = deque()
+    with ThreadPoolExecutor(READERS, "reader") as pool:
+        for file in files:
+            pending.append((file, pool.submit(_read, source, file)))
+            if len(pending) > 2 * READERS:
+                first, content = pending.popleft()
+                yield first, content.result()
+        for rest, content in pending:
+            yield rest, content.result()
+
+
+def _read(source: Source, file: ListedFile) -> FileContent:
+    return FileContent(reason=file.reason) if file.reason else source.read(file)
+
+
+def _is_same(file: ListedFile, stored: Row | None) -> bool:
+    """Whether the stored rows are what the file would give now."""
+    if stored is None or stored["extractor"] != EXTRACTOR_VERSION:
+        return False
+    if file.reason:
+        return not stored["blob"] and stored["reason"] == file.reason
+    return bool(stored["blob"]) and stored["blob"] == file.blob
+
+
+def _content_key(file: ListedFile) -> tuple[str, str]:
+    """What two files must share to give the same records; never that of a file left out."""
+    return ("" if file.reason else file.blob, suffix_of(file.path))
+
+
+def _of_records(copies: list[tuple[ListedFile, Row]]) -> Iterator[list[tuple[ListedFile, Row]]]:
+    """The copies cut into lists of RECORDS_A_CHANGE records or a file more."""
+    part: list[tuple[ListedFile, Row]] = []
+    records = 0
+    for copy in copies:
+        part.append(copy)
+        records += copy[1]["records"]
+        if records >= RECORDS_A_CHANGE:
+            yield part
+            part, records = [], 0
+    if part:
+        yield part
+
+
+def _file_row(file: ListedFile, content: FileContent) -> Row:
+    return {
+        # Only what was really read is known by its blob; a damaged one may be mended.
+        "blob": "" if file.reason or content.reason == UNREADABLE else file.blob,
+        "reason": content.reason,
+        "language": content.records[0].language if content.records else "",
+        "records": len(content.records),
+    }
+
+
+def _owned_rows(content: FileContent) -> dict[Relation, list[Row]]:
+    redacted = [{"kind": kind, "count": count} for kind, count in content.redacted.items()]
+    return {
+        SOURCE_RECORDS: [_record_row(record) for record in content.records],
+        SYMBOL_REFERENCES: [asdict(reference) for reference in content.references],
+        REDACTIONS: redacted,
+    }
 
 
 def _record_row(record: SourceRecord) -> Row:
-    return {**asdict(record), "inner": [list(span) for span in record.inner]}
+    # asdict would copy every value deeply, which took a seventh of an ingest.
+    row = {column: getattr(record, column) for column in SOURCE_RECORDS.columns[2:]}
+    return {**row, "inner": [*map(list, record.inner)], "parts": [*map(list, record.parts)]}
 
 
-def _write_ledger(store: CozoStore, ledger: list[Row]) -> None:
-    if ledger:
-        params = {"rows": SKIPPED_FILES.rows(ledger)}
-        store.run("write skipped_files", SKIPPED_FILES.put(), params, write=True)
-        ledger.clear()
-
-
-def _write_snapshot(store: CozoStore, repo: str, commit: str, counts: Counts) -> None:
-    row = {
-        "repo": repo,
-        "commit": commit,
-        "files": counts.files,
-        "records": counts.records,
-        "extractor": EXTRACTOR_VERSION,
-        "updated_at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    store.run("write snapshots", SNAPSHOTS.put(), {"rows": SNAPSHOTS.rows([row])}, write=True)
-
-
-def _metadata(commit: str, counts: Counts) -> dict[str, Any]:
+def _held_metadata(snapshot: Row, held: list[Row], redacted: list[Row]) -> dict[str, Any]:
+    records: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    for row in held:
+        if row["reason"]:
+            skipped[row["reason"]] += row["count(path)"]
+        else:
+            records[row["language"]] += int(row["sum(records)"])
     return {
-        "commit": commit,
-        "files": counts.files,
-        "skipped files": counts.skipped.total(),
-        "records by language": dict(counts.languages.most_common()),
-        "skipped by reason": dict(counts.skipped.most_common()),
+        "commit": snapshot["commit"],
+        "files": snapshot["files"],
+        "records": snapshot["records"],
+        "skipped files": skipped.total(),
+        "records by language": dict(records.most_common()),
+        "skipped by reason": dict(skipped.most_common()),
+        "secrets redacted": {row["kind"]: int(row["sum(count)"]) for row in redacted},
+    }
+
+
+def _resolution_metadata(resolution: Resolution) -> dict[str, Any]:
+    return {
+        "references": resolution.references,
+        "references resolved": resolution.resolved,
+        "share of references resolved": round(resolution.share, 3),
     }

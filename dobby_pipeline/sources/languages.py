@@ -136,11 +136,17 @@ def language_of(path: str, data: bytes) -> Language | None:
     A `.h` file is C++ when a line of it starts with a word that C does not have, C otherwise.
     """
     filename = path.rpartition("/")[2]
-    _, dot, ending = filename.rpartition(".")
-    extension = dot + ending.lower()
+    extension = suffix_of(path)
     if extension == ".h" and _CPP_LINE.search(data):
         return _BY_NAME["cpp"]
     return _BY_FILENAME.get(filename) or _BY_EXTENSION.get(extension)
+
+
+def suffix_of(path: str) -> str:
+    """What of a path decides how its content is read: the extension, else the whole file name."""
+    filename = path.rpartition("/")[2]
+    stem, dot, ending = filename.rpartition(".")
+    return dot + ending.lower() if stem else filename
 
 
 @cache

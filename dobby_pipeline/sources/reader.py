@@ -13,7 +13,7 @@ from dobby_pipeline.sources.captures import UnparsableError
 from dobby_pipeline.sources.extraction import extract_records
 from dobby_pipeline.sources.git_tree import UnreadableBlobError, list_tree, read_blob, tree_id
 from dobby_pipeline.sources.languages import grammars_fingerprint, language_of
-from dobby_pipeline.sources.records import FileContent, ListedFile
+from dobby_pipeline.sources.records import UNREADABLE, FileContent, ListedFile
 from dobby_pipeline.sources.skip_rules import content_reason, entry_reason
 
 _RULES_VERSION = 2  # raise it when the same file would give other records
@@ -56,7 +56,7 @@ class GitSource:
         try:
             data = read_blob(self.repository, file.path, file.blob)
         except UnreadableBlobError:
-            return FileContent(reason="unreadable")
+            return FileContent(reason=UNREADABLE)
         return content_of(file.path, data)
 
 

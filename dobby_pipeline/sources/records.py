@@ -23,6 +23,9 @@ KINDS = frozenset(
 )
 """Every kind that a record can have. A constructor is a method; a Java record is a class."""
 
+UNREADABLE = "unreadable"
+"""The reason of a file whose content is not there or damaged: it may be there another time."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceRecord:

@@ -16,9 +16,10 @@ from dobby_pipeline.inference.requests import DEFAULT_SAMPLING
 from dobby_pipeline.inference.resource import MlxSessionsResource
 from dobby_pipeline.partitions import repo_partitions
 from dobby_pipeline.progress import Reporter
+from dobby_pipeline.quality.counts import snapshot
 from dobby_pipeline.summaries.generate import SymbolSummaries
 from dobby_pipeline.summaries.plan import Recipe
-from dobby_pipeline.summaries.prompts import load_prompt
+from dobby_pipeline.summaries.prompts import load_prompts
 
 GPU_POOL = "gpu"
 """Limited to one by dagster.yaml: two models at once would not fit one device."""
@@ -55,15 +56,17 @@ def symbol_summaries(
     same code in another repository, branch or fork costs nothing.
     """
     manifest = mlx.manifest
-    prompt = load_prompt("symbol")
+    prompts = load_prompts()
+    read = snapshot(cozo.store(), context.partition_key)
     work = SymbolSummaries(
         store=cozo.store(),
         repo=context.partition_key,
+        commit=read.commit if read else "",
         records=source_records,
         recipe=Recipe(
-            manifest.name, fetched_revision(manifest), prompt.version, DEFAULT_SAMPLING.key
+            manifest.name, fetched_revision(manifest), prompts.symbol.version, DEFAULT_SAMPLING.key
         ),
-        prompt=prompt,
+        prompts=prompts,
         open_pool=mlx.pool,
         report=progress.to(context.log.info),
         limit=config.limit,
@@ -84,6 +87,7 @@ def _counts(work: SymbolSummaries, mlx: MlxSessionsResource) -> dict[str, Any]:
         "present already": tally.present,
         "left out by the limit": tally.left_out,
         "generated": tally.generated,
+        "of them for parts of large symbols": tally.parts,
         "published of the generated": tally.published,
         "prompt tokens": tally.prompt_tokens,
         "output tokens": tally.output_tokens,

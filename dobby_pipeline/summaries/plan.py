@@ -7,11 +7,12 @@ never the code itself, and holds one page in memory.
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
+from dobby_pipeline.summaries.prompts import Prompt
 
 PLANNED_COLUMNS = (
     "path",
@@ -21,7 +22,7 @@ PLANNED_COLUMNS = (
     "content_hash",
     "start_line",
     "end_line",
-    "commit",
+    "parts",
 )
 
 PRESENT = "keys[k] <- $keys ?[summary_key] := keys[summary_key], *summary_bodies{summary_key}"
@@ -51,6 +52,10 @@ class Recipe:
     prompt_version: str
     sampling: str
 
+    def of(self, prompt: Prompt) -> "Recipe":
+        """The same with another prompt."""
+        return replace(self, prompt_version=prompt.version)
+
     def summary_key(
         self, *, content_hash: str, language: str, kind: str, children: tuple[str, ...] = ()
     ) -> str:
@@ -58,6 +63,12 @@ class Recipe:
 
         The same code in another file, repository or fork has the same key, so it is never
         generated twice.
+
+        Args:
+            content_hash: of the code, or of the message that it was shown in.
+            language: as in the record.
+            kind: as in the record.
+            children: what else it was made from, such as the parts of a large symbol.
         """
         parts = [
             content_hash,
@@ -87,10 +98,19 @@ class Planned:
     present: bool
 
 
-def plan(store: CozoStore, records: Pages, recipe: Recipe) -> Iterator[list[Planned]]:
-    """The records of a partition in key order, each with its key and whether that is there."""
+def plan(
+    store: CozoStore, records: Pages, recipe: Recipe, large: Recipe
+) -> Iterator[list[Planned]]:
+    """The records of a partition in key order, each with its key and whether that is there.
+
+    Args:
+        store: where the summaries are.
+        records: the partition.
+        recipe: of a record that is shown as a whole.
+        large: of one that is read in parts.
+    """
     for page in records.pages(PLANNED_COLUMNS):
-        keys = [_key(recipe, row) for row in page]
+        keys = [_key(large if row["parts"] else recipe, row) for row in page]
         present = present_keys(store, keys)
         yield [Planned(row, key, key in present) for row, key in zip(page, keys, strict=True)]
 
@@ -103,5 +123,8 @@ def present_keys(store: CozoStore, keys: list[str]) -> set[str]:
 
 def _key(recipe: Recipe, row: Row) -> str:
     return recipe.summary_key(
-        content_hash=row["content_hash"], language=row["language"], kind=row["kind"]
+        content_hash=row["content_hash"],
+        language=row["language"],
+        kind=row["kind"],
+        children=tuple(f"{start}-{end}" for start, end in row["parts"]),
     )

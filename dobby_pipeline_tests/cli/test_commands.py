@@ -20,6 +20,7 @@ def test_repos_are_added_listed_and_removed(workplace, git_repo):
         "kind": "git",
         "ref": "main",
         "worktree": False,
+        "columns": {},
     }
     assert str(folder) in workplace.dobby("repos", "list").out
     assert "not read yet" in workplace.dobby("status").out
@@ -122,3 +123,54 @@ def test_help_lists_every_command_of_the_contract(workplace):
         "doctor",
     ):
         assert f"  {command}" in out
+
+
+def test_verify_names_what_does_not_hold_and_gc_removes_what_nothing_refers_to(workplace, git_repo):
+    folder = git_repo({"a.py": "def f(): return 1\n"})
+    assert workplace.dobby("summarize", folder).status == 0
+    assert workplace.dobby("verify").status == 0
+    assert "1 repositories hold" in workplace.dobby("verify", "example").err
+    workplace.store.run(
+        "damage",
+        "?[repo, path, symbol, code] := *source_records{repo, path, symbol}, code = 'other' "
+        ":update source_records {repo, path, symbol => code}",
+        write=True,
+    )
+    damaged = workplace.dobby("verify", "--json")
+    assert damaged.status == 1
+    assert [(row["relation"], row["key"]) for row in damaged.rows] == [
+        ("source_records", "a.py::f")
+    ]
+    assert "a.py::f" in workplace.dobby("verify").out
+    workplace.dobby("repos", "remove", "example")
+    assert "0 summary bodies removed" in workplace.dobby("gc").err
+    assert "1 summary bodies removed" in workplace.dobby("gc", "--days", "0").err
+
+
+def test_bench_passes_the_figures_on_and_fails_where_one_misses_its_target(
+    workplace, tmp_path, monkeypatch
+):
+    figure = {
+        "name": "n",
+        "metric": "time",
+        "value": 2.0,
+        "unit": "s",
+        "peer": "p",
+        "peer_value": 1.0,
+        "ratio": 2.0,
+        "target": "<= 3 x peer",
+        "met": True,
+    }
+    (tmp_path / "good.py").write_text(f"import json\nprint(json.dumps({figure!r}))\n")
+    missed = {**figure, "met": False}
+    (tmp_path / "slow.py").write_text(f"import json\nprint(json.dumps({missed!r}))\n")
+    (tmp_path / "measure.py").write_text("")
+    monkeypatch.setattr("dobby_pipeline.cli.bench.project_file", lambda _: tmp_path)
+    done = workplace.dobby("bench", "good", "--json")
+    assert (done.status, done.rows) == (0, [figure])
+    both = workplace.dobby("bench")
+    assert both.status == 1
+    assert [line.split()[-1] for line in both.out.splitlines()] == ["met)", "MISSED)"]
+    unknown = workplace.dobby("bench", "other")
+    assert unknown.status == 2
+    assert "good, slow" in unknown.err

@@ -11,7 +11,16 @@ from dobby_pipeline.schema.migrations import migrate
 from dobby_pipeline.schema.relations import RELATIONS
 
 parts = dg.StaticPartitionsDefinition(["one", "two"])
-ROW = {"reason": "binary", "bytes": 3, "commit": "c"}
+ROW = {
+    "blob": "b",
+    "bytes": 3,
+    "language": "",
+    "records": 0,
+    "reason": "binary",
+    "extractor": "x",
+}
+
+BOTH = {"dagster/asset_partition_range_start": "one", "dagster/asset_partition_range_end": "two"}
 
 
 @pytest.fixture
@@ -33,7 +42,7 @@ def named(relation: str, partitions=parts):
 
 
 def test_batches_come_back_as_a_stream_of_pages(run):
-    @named("skipped_files")
+    @named("source_files")
     def skipped() -> Batches:
         return Batches(
             ([{"path": f"{n}.bin", **ROW}] for n in range(3)), finish=lambda: {"note": "drained"}
@@ -41,14 +50,14 @@ def test_batches_come_back_as_a_stream_of_pages(run):
 
     seen = []
 
-    @dg.asset(partitions_def=parts, ins={"rows": dg.AssetIn("skipped_files")})
+    @dg.asset(partitions_def=parts, ins={"rows": dg.AssetIn("source_files")})
     def reader(rows: PartitionStream) -> None:
         assert rows.repos == ["one"]
         seen.extend(r["path"] for page in rows.pages(["path"]) for r in page)
 
     result = run(skipped, reader)
     assert seen == ["0.bin", "1.bin", "2.bin"]
-    metadata = result.asset_materializations_for_node("skipped_files")[0].metadata
+    metadata = result.asset_materializations_for_node("source_files")[0].metadata
     assert metadata["dagster/row_count"].value == 3
     assert metadata["note"].value == "drained"
 
@@ -56,13 +65,13 @@ def test_batches_come_back_as_a_stream_of_pages(run):
 def test_a_frame_comes_back_as_a_frame_with_its_missing_values(run):
     frame = pd.DataFrame([{"path": "a", **ROW}, {"path": "b", **ROW, "reason": "latin"}])
 
-    @named("skipped_files")
+    @named("source_files")
     def skipped() -> pd.DataFrame:
         return frame
 
     loaded = []
 
-    @dg.asset(partitions_def=parts, ins={"rows": dg.AssetIn("skipped_files")})
+    @dg.asset(partitions_def=parts, ins={"rows": dg.AssetIn("source_files")})
     def reader(rows: pd.DataFrame) -> None:
         loaded.append(rows)
 
@@ -101,7 +110,7 @@ def test_nan_and_numpy_scalars_are_stored_as_null_and_plain_numbers(run, tmp_pat
 
 
 def test_an_unpartitioned_reader_gets_all_partitions(run):
-    @named("skipped_files")
+    @named("source_files")
     def skipped(context: dg.AssetExecutionContext) -> Batches:
         return Batches([[{"path": f"{context.partition_key}.bin", **ROW}]])
 
@@ -109,7 +118,7 @@ def test_an_unpartitioned_reader_gets_all_partitions(run):
     run(skipped, partition="two")
     seen = []
 
-    @dg.asset(ins={"rows": dg.AssetIn("skipped_files", partition_mapping=dg.AllPartitionMapping())})
+    @dg.asset(ins={"rows": dg.AssetIn("source_files", partition_mapping=dg.AllPartitionMapping())})
     def reader(rows: PartitionStream) -> None:
         seen.extend(r["path"] for page in rows.pages() for r in page)
 
@@ -118,9 +127,47 @@ def test_an_unpartitioned_reader_gets_all_partitions(run):
 
 
 def test_what_is_neither_frame_nor_batches_is_refused_by_name(run):
-    @named("skipped_files")
+    @named("source_files")
     def skipped():
         return 42
 
-    with pytest.raises(TypeError, match="skipped_files.*not int"):
+    with pytest.raises(TypeError, match="source_files.*not int"):
         run(skipped)
+
+
+def test_only_the_changed_partitions_of_a_frame_are_written(run, tmp_path):
+    rows = [{"repo": repo, "path": "a", **ROW} for repo in ("one", "two")]
+
+    def materialize(changed: list[dict]) -> dict[str, str]:
+        @dg.asset(
+            name="source_files",
+            partitions_def=parts,
+            io_manager_key="cozo_io_manager",
+            backfill_policy=dg.BackfillPolicy.single_run(),
+        )
+        def skipped() -> pd.DataFrame:
+            return pd.DataFrame(changed)
+
+        run(skipped, partition=None, tags=BOTH)
+        stamps = CozoResource(home=str(tmp_path)).store()
+        found = stamps.run("read", "?[repo, run] := *source_files{repo, path, run}")
+        return {row["repo"]: row["run"] for row in found}
+
+    first = materialize(rows)
+    second = materialize([rows[0], {**rows[1], "bytes": 4}])
+    assert first["one"] == second["one"]
+    assert first["two"] != second["two"]
+
+
+def test_a_materialisation_shows_the_columns_of_its_relation(run):
+    @named("source_files")
+    def skipped() -> Batches:
+        return Batches([[{"path": "a", **ROW}]])
+
+    metadata = run(skipped).asset_materializations_for_node("source_files")[0].metadata
+    columns = metadata["dagster/column_schema"].value.columns
+    assert [(c.name, c.type) for c in columns[:3]] == [
+        ("repo", "String"),
+        ("path", "String"),
+        ("blob", "String"),
+    ]

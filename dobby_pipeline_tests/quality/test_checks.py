@@ -10,10 +10,18 @@ from dobby_pipeline.schema.migrations import migrate
 from dobby_pipeline.schema.relations import RELATIONS
 
 ROWS = {
-    "snapshots": {"commit": "c1", "files": 2, "records": 1, "extractor": "x", "updated_at": "now"},
+    "snapshots": {
+        "commit": "c1",
+        "content": "t1",
+        "files": 2,
+        "records": 1,
+        "extractor": "x",
+        "updated_at": "now",
+    },
     "source_records": {
         "path": "a.py",
         "symbol": "f",
+        "name": "f",
         "kind": "function",
         "language": "python",
         "start_line": 1,
@@ -23,14 +31,16 @@ ROWS = {
         "content_hash": "h",
         "code": "def f(): pass",
         "inner": [],
-        "commit": "c1",
-        "run": "r",
+        "parts": [],
     },
-    "skipped_files": {
-        "path": "b.md",
-        "reason": "unsupported",
-        "bytes": 1,
-        "commit": "c1",
+    "source_files": {
+        "path": "a.py",
+        "blob": "1",
+        "bytes": 9,
+        "language": "python",
+        "records": 1,
+        "reason": "",
+        "extractor": "x",
         "run": "r",
     },
     "symbol_summaries": {
@@ -70,6 +80,7 @@ def cozo(tmp_path):
     migrate(resource.store())
     for relation in ROWS:
         write(resource, relation)
+    write(resource, "source_files", path="b.md", reason="unsupported", records=0)
     return resource
 
 

@@ -101,7 +101,7 @@ def test_the_work_plan_looks_up_its_keys_instead_of_scanning_50000_rows(store):
     body = dict.fromkeys(bodies.columns, "")
     body |= {"reasons": [], "prompt_tokens": 0, "output_tokens": 0, "ms": 0.0, "confidence": None}
     record = dict.fromkeys(records.columns, "x")
-    record |= {"start_line": 1, "end_line": 2, "inner": []}
+    record |= {"start_line": 1, "end_line": 2, "inner": [], "parts": []}
     for start in range(0, 50_000, 5_000):
         some = range(start, start + 5_000)
         put = {"rows": bodies.rows({**body, "summary_key": f"k{i:06}"} for i in some)}
@@ -122,3 +122,32 @@ def test_the_work_plan_looks_up_its_keys_instead_of_scanning_50000_rows(store):
         all_repos = _seconds(lambda: held.run("all", every))
     assert look_up * 5 < scan
     assert own * 5 < all_repos
+
+
+def test_version_2_keeps_the_registry_and_reads_everything_again(empty_store, monkeypatch):
+    monkeypatch.setattr(migrations, "MIGRATIONS", MIGRATIONS[:1])
+    migrate(empty_store)
+    empty_store.run(
+        "put",
+        "{?[repo, location, kind, ref, worktree, added_at] <- "
+        "[['r', '/r', 'git', 'HEAD', true, 'then']] "
+        ":put repos {repo => location, kind, ref, worktree, added_at}}"
+        "{?[repo, commit, files, records, extractor, updated_at] <- [['r', 'c', 1, 1, 'x', 'then']]"
+        ":put snapshots {repo => commit, files, records, extractor, updated_at}}",
+        write=True,
+    )
+    monkeypatch.undo()
+    assert [m.version for m in migrate(empty_store)] == [2]
+    columns = ", ".join(RELATIONS["repos"].columns)
+    assert empty_store.run("read", f"?[{columns}] := *repos{{{columns}}}") == [
+        {
+            "repo": "r",
+            "location": "/r",
+            "kind": "git",
+            "ref": "HEAD",
+            "worktree": True,
+            "columns": {},
+            "added_at": "then",
+        }
+    ]
+    assert empty_store.run("read", "?[repo] := *snapshots{repo}") == []

@@ -1,0 +1,53 @@
+"""Pictures for the Dagster UI: markdown with the image inside, so that no file is needed.
+
+Not here: which figures are shown (assets.py of each room). Matplotlib is imported when the first
+picture is drawn.
+"""
+
+import base64
+from collections.abc import Mapping
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MOST = 12
+"""Bars in a chart; what is beyond is drawn as one bar."""
+
+
+def bar_chart(charts: Mapping[str, Mapping[str, int]]) -> str:
+    """Horizontal bars side by side, one chart for each title, as a markdown image.
+
+    Args:
+        charts: counts by name for each title; an empty one is left out.
+    """
+    from matplotlib.figure import Figure
+
+    drawn = {title: _shortened(counts) for title, counts in charts.items() if counts}
+    if not drawn:
+        return "Nothing to draw."
+    height = 0.9 + 0.28 * max(len(counts) for counts in drawn.values())
+    figure = Figure(figsize=(5 * len(drawn), height), layout="constrained")
+    for place, (title, counts) in enumerate(drawn.items(), start=1):
+        axes = figure.add_subplot(1, len(drawn), place)
+        bars = axes.barh(list(counts), list(counts.values()), color="#4f43dd")
+        axes.bar_label(bars, padding=3)
+        axes.invert_yaxis()
+        axes.margins(x=0.15)
+        axes.set_title(title, loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+    return _image(figure, ", ".join(drawn))
+
+
+def _shortened(counts: Mapping[str, int]) -> dict[str, int]:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = dict(ordered[:_MOST])
+    rest = sum(count for _, count in ordered[_MOST:])
+    return {**shown, "other": shown.get("other", 0) + rest} if rest else shown
+
+
+def _image(figure: "Figure", text: str) -> str:
+    image = BytesIO()
+    figure.savefig(image, format="png", dpi=80)
+    return f"![{text}](data:image/png;base64,{base64.b64encode(image.getvalue()).decode()})"
