@@ -14,8 +14,10 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby, pairwise
 from typing import Any
+
+from tree_sitter import Parser
 
 from dobby_pipeline.sources.captures import UnparsableError
 from dobby_pipeline.sources.extraction import MAX_SIGNATURE, extract_records
@@ -29,7 +31,8 @@ from dobby_pipeline.sources.foreign_rows import (
     parseltongue_rows,
 )
 from dobby_pipeline.sources.git_tree import SourceError
-from dobby_pipeline.sources.languages import LANGUAGES
+from dobby_pipeline.sources.languages import LANGUAGES, grammar
+from dobby_pipeline.sources.parts import MAX_PART_BYTES, split, split_text
 from dobby_pipeline.sources.records import FileContent, ListedFile, Reference, SourceRecord
 
 _LANGUAGES = {row.name: row for row in LANGUAGES}
@@ -58,7 +61,7 @@ class ForeignSource:
     """The rows of a foreign database at one state of it.
 
     Every row either is one record of a listed file, or is listed by itself with the reason why
-    it gives none. One file's rows are held at a time.
+    it gives none. One file's rows are held at a time, by each thread that reads.
 
     Attributes:
         kind: `cozo` or `parseltongue`.
@@ -253,7 +256,23 @@ def _record(
         docstring=docstring or (shape.docstring if shape else ""),
         content_hash=hashlib.sha256(code.encode()).hexdigest(),
         code=code,
+        parts=_parts(row.language, code),
     )
+
+
+def _parts(language: str, code: str) -> tuple[tuple[int, int], ...]:
+    """As `SourceRecord.parts`: what a symbol of a git repository would be cut into."""
+    data = code.encode()
+    if len(data) <= MAX_PART_BYTES:
+        return ()
+    row = _LANGUAGES.get(language)
+    if row is None:
+        spans = split_text(data)
+    else:
+        root = Parser(grammar(row)).parse(data).root_node
+        spans = split(root, data, (0, len(data)), ())
+    lengths = [len(data[start:end].decode()) for start, end in spans]
+    return tuple(pairwise(accumulate(lengths, initial=0)))
 
 
 def _redacted(path: str, text: str, found: Counter[str]) -> str:

@@ -12,6 +12,7 @@ import threading
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,6 +34,7 @@ from dobby_pipeline.sources.open_source import (
     latest_version,
     open_source,
 )
+from dobby_pipeline.sources.parts import MAX_PART_BYTES
 from dobby_pipeline.sources.reader import GitSource
 from dobby_pipeline.sources.records import KINDS, FileContent, ListedFile, Reference, SourceRecord
 from dobby_pipeline.sources.registry import Repo, add_repo, checked, get_repo, list_repos
@@ -448,6 +450,30 @@ def test_code_that_cannot_be_parsed_is_a_function_with_its_first_line(tmp_path, 
     first, second = records(read(tmp_path, snippets(rows)))
     assert (first.kind, first.signature[-1], len(first.signature)) == ("function", "…", 400)
     assert second.signature == "f"
+
+
+@pytest.mark.parametrize("language", ["python", "cobol"])
+def test_large_code_is_cut_into_parts_that_are_the_whole_of_it(tmp_path, snippets, language):
+    code = "".join(f"def größe_{n}(a):\n    return a + {n}\n\n\n" for n in range(400))
+    rows = [["large", code, "", language], ["small", ADD, "", language]]
+    found = read(tmp_path, snippets(rows), columns={**COZO, "language": "lang"})
+    large, small = records(found)
+    assert small.parts == ()
+    pieces = [code[start:end] for start, end in large.parts]
+    assert "".join(pieces) == code
+    assert len(pieces) > 3
+    assert all(len(piece.encode()) <= MAX_PART_BYTES for piece in pieces)
+    assert all(piece.endswith("\n") for piece in pieces)
+
+
+def test_many_threads_read_what_one_reads(tmp_path, snippets):
+    location = snippets([[f"{n}.py", f"{ADD}# {n}", "", ""] for n in range(300)])
+    with open_source(Repo("x", str(location), "cozo", columns=COZO), tmp_path) as source:
+        with ThreadPoolExecutor(8) as pool:
+            pending = {file: pool.submit(source.read, file) for file in source.files()}
+        read_by_threads = {file: content.result() for file, content in pending.items()}
+        assert read_by_threads == {file: source.read(file) for file in source.files()}
+    assert len(read_by_threads) == 300
 
 
 def test_two_states_with_the_same_rows_have_one_version(tmp_path, snippets):
