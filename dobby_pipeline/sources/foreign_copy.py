@@ -228,7 +228,7 @@ def _require_room(path: Path, folder: Path, size: int) -> None:
 
 
 def _check_sqlite(path: Path, copy: Path) -> None:
-    """See that SQLite reads the whole copy and Cozo's table is in it.
+    """See that SQLite finds the copy whole, its index included, and Cozo's table in it.
 
     The engine itself panics on a damaged file, and makes a database of any other one.
     """
@@ -238,7 +238,7 @@ def _check_sqlite(path: Path, copy: Path) -> None:
             found = connection.execute(
                 "select count(*) from sqlite_master where type = 'table' and name = 'cozo'"
             ).fetchone()
-            whole = connection.execute("pragma quick_check(1)").fetchone()
+            whole = connection.execute("pragma integrity_check(1)").fetchone()
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:

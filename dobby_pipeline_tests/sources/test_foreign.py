@@ -604,6 +604,12 @@ def zeroed_sqlite(path: Path) -> None:
     path.write_bytes(data[:4096] + bytes(len(data) - 4096))
 
 
+def flipped_sqlite(path: Path) -> None:
+    with database(path, "sqlite") as opened:
+        write_snippets(opened, [[f"key-{n:04}", "secret", "", ""] for n in range(300)])
+    path.write_bytes(path.read_bytes().replace(b"key-0200", b"key-9200", 1))
+
+
 def empty_folder(path: Path) -> None:
     path.mkdir()
 
@@ -661,6 +667,7 @@ def flipped_log(path: Path) -> None:
         (plain_sqlite, "an SQLite file without Cozo's table"),
         (cut_sqlite, "no whole Cozo database"),
         (zeroed_sqlite, "no whole Cozo database"),
+        (flipped_sqlite, "no whole Cozo database"),
         (empty_folder, "holds no Cozo database"),
         (folder_of_files, "no whole Cozo database .manifest"),
         (no_manifest, "no whole Cozo database .manifest"),
