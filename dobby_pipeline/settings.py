@@ -36,11 +36,11 @@ class Settings:
     home: Path
     cozo_url: str = ""
     cozo_auth: str = ""
-    source_cozo_auth: str = field(default="", repr=False)
     model: str = DEFAULT_MODEL
     sessions: int = DEFAULT_SESSIONS
     device: str = "auto"
     memory_limit_gb: float = DEFAULT_MEMORY_LIMIT_GB
+    source_cozo_auth: str = field(default="", repr=False)
 
     @property
     def dagster_home(self) -> Path:
