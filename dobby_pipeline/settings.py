@@ -5,7 +5,7 @@ Not here: what the settings mean for a database or a device, which is the rooms'
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dobby_pipeline.errors import UsageError
@@ -25,6 +25,8 @@ class Settings:
         home: absolute; holds `cozo/`, clones, and `dagster/` when DAGSTER_HOME is unset.
         cozo_url: address of a Cozo server (`http://host:port`), or empty for the embedded store.
         cozo_auth: the value of the `x-cozo-auth` header for `cozo_url`.
+        source_cozo_auth: the same for Cozo servers that are read from, as kind cozo or
+            parseltongue; never stored.
         model: a manifest's name under models/.
         sessions: parallel sessions of the pool, at least 1.
         device: one of DEVICES.
@@ -38,6 +40,7 @@ class Settings:
     sessions: int = DEFAULT_SESSIONS
     device: str = "auto"
     memory_limit_gb: float = DEFAULT_MEMORY_LIMIT_GB
+    source_cozo_auth: str = field(default="", repr=False)
 
     @property
     def dagster_home(self) -> Path:
@@ -56,6 +59,7 @@ class Settings:
             home=Path(env.get("DOBBY_HOME") or DEFAULT_HOME).expanduser().absolute(),
             cozo_url=env.get("DOBBY_COZO_URL") or "",
             cozo_auth=env.get("DOBBY_COZO_AUTH") or "",
+            source_cozo_auth=env.get("DOBBY_SOURCE_COZO_AUTH") or "",
             model=env.get("DOBBY_MODEL") or DEFAULT_MODEL,
             sessions=_positive_int(env, "DOBBY_SESSIONS", DEFAULT_SESSIONS),
             device=_one_of(env, "DOBBY_DEVICE", DEVICES),

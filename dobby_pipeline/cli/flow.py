@@ -16,10 +16,12 @@ from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.errors import DobbyError
 from dobby_pipeline.settings import Settings
 from dobby_pipeline.sources.checkout import checkout
+from dobby_pipeline.sources.open_source import check_source, detect_kind
 from dobby_pipeline.sources.registry import (
     Repo,
     add_repo,
     checked_location,
+    database_location,
     find_repo,
     get_repo,
     is_url,
@@ -118,13 +120,19 @@ def register(store: CozoStore, target: str, *, worktree: bool = False) -> Repo:
     if not is_url(target) and not Path(target).exists() and find_repo(store, target):
         return get_repo(store, target)
     registered = find_repo(store, target)
-    location = checked_location(target, worktree=worktree)
+    kind = "git" if worktree else detect_kind(target)
+    if kind == "git":
+        location = checked_location(target, worktree=worktree)
+    else:
+        location = database_location(target)
     if registered and registered.location == location:
         return registered
     for repo in list_repos(store):
         if repo.location == location and repo.worktree == worktree:
             return repo
-    return add_repo(store, Repo(name_for(location), location, worktree=worktree))
+    repo = Repo(name_for(location), location, kind, worktree=worktree)
+    check_source(repo, store.path.parent)
+    return add_repo(store, repo)
 
 
 def _check_model(found: Settings) -> None:

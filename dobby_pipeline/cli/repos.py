@@ -10,8 +10,15 @@ import click
 
 from dobby_pipeline.cli.setting import reading_store, settings, writing_store
 from dobby_pipeline.cli.terminal import say
-from dobby_pipeline.sources.checkout import latest_commit
-from dobby_pipeline.sources.registry import Repo, add_repo, checked, list_repos, remove_repo
+from dobby_pipeline.sources.open_source import check_source
+from dobby_pipeline.sources.registry import (
+    DATABASE_KINDS,
+    Repo,
+    add_repo,
+    checked,
+    list_repos,
+    remove_repo,
+)
 
 
 @click.group()
@@ -23,21 +30,44 @@ def repos() -> None:
 @click.argument("name")
 @click.argument("location")
 @click.option("--ref", default="HEAD", help="Branch, tag or commit; HEAD is the default branch.")
-@click.option("--kind", type=click.Choice(["git"]), default="git", help="What LOCATION is.")
+@click.option(
+    "--kind",
+    type=click.Choice(["git", *DATABASE_KINDS]),
+    default="git",
+    help="What LOCATION is; with cozo, --relation, --key and --code say where the code stands.",
+)
 @click.option("--worktree", is_flag=True, help="Read the folder's files as they lie there.")
-def add(name: str, location: str, ref: str, kind: str, worktree: bool) -> None:
-    """Register LOCATION, a path or a git URL, as NAME. The sensor takes it from there."""
+@click.option("--relation", help="The relation of a Cozo database that holds code.")
+@click.option("--key", help="The column that names a row's code.")
+@click.option("--code", help="The column with the code.")
+@click.option("--path", help="The column with the path of its file, if there is one.")
+@click.option("--language", help="The column with its language, if there is one.")
+def add(
+    name: str, location: str, ref: str, kind: str, worktree: bool, **columns: str | None
+) -> None:
+    """Register LOCATION as NAME. The sensor takes it from there.
+
+    LOCATION is a path or a git URL; or a Cozo database: its folder (RocksDB), its file (SQLite),
+    or the http address of its server, with the token in DOBBY_SOURCE_COZO_AUTH.
+    """
     found = settings()
     store = writing_store(found)
-    repo = checked(Repo(name, location, kind, ref, worktree))
-    latest_commit(repo)
+    given = {option: value for option, value in columns.items() if value is not None}
+    repo = checked(Repo(name, location, kind, ref, worktree, given))
+    check_source(repo, found.home)
     repo = add_repo(store, repo)
     from dobby_pipeline.cli.runs import dagster_instance
     from dobby_pipeline.partitions import repo_partitions
 
     with dagster_instance(found) as instance:
         instance.add_dynamic_partitions(repo_partitions.name or "", [repo.repo])
-    say(f"{repo.repo}: {repo.location} at {repo.ref}")
+    say(f"{repo.repo}: {repo.location} {_what(repo)}")
+
+
+def _what(repo: Repo) -> str:
+    if repo.kind == "git":
+        return f"at {repo.ref}"
+    return f"({', '.join((repo.kind, *repo.columns.values()))})"
 
 
 @repos.command("list")

@@ -66,6 +66,16 @@ def split(root: "Node", data: bytes, span: Span, inner: Sequence[Span]) -> list[
     return list(pairwise([start, *cuts, end]))
 
 
+def split_text(data: bytes) -> list[Span]:
+    """The parts of a text of which there is no syntax tree: cut at the ends of lines.
+
+    Returns:
+        The parts' spans; none when it fits in one part.
+    """
+    cuts = list(_cuts(data, [], []))
+    return list(pairwise([0, *cuts, len(data)])) if cuts else []
+
+
 def _boundaries(
     root: "Node", data: bytes, span: Span, inner: Sequence[Span]
 ) -> Iterator[_Boundary]:

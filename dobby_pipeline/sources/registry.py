@@ -1,18 +1,27 @@
 """The registry: which repositories the user asked for, under which names.
 
-Not here: reading them (reader.py), or the partitions that Dagster knows (partitions.py).
+Not here: reading them (reader.py, foreign.py), or the partitions that Dagster knows
+(partitions.py).
 """
 
 import re
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from dobby_pipeline.cozo.relation import checked_name
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.errors import UsageError
 from dobby_pipeline.schema.relations import RELATIONS, REPOS
-from dobby_pipeline.sources.git_tree import open_repository
+from dobby_pipeline.sources.git_tree import SourceError, open_repository
+
+DATABASE_KINDS = ("cozo", "parseltongue")
+"""Kinds whose location is a Cozo database: a folder, a file, or the http address of a server."""
+
+REQUIRED_COLUMNS = ("relation", "key", "code")
+OPTIONAL_COLUMNS = ("path", "language")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SCP_LIKE = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:.+")
@@ -24,10 +33,12 @@ class Repo:
 
     Attributes:
         repo: its name, which is its partition key.
-        location: absolute path, or a git URL.
-        kind: `git`.
+        location: absolute path, or a URL.
+        kind: `git`, or one of DATABASE_KINDS.
         ref: branch, tag or commit to read; HEAD follows the default branch.
         worktree: whether to read the folder's files as they lie there, committed or not.
+        columns: for kind cozo the names of the relation and of its columns, by
+            REQUIRED_COLUMNS and those of OPTIONAL_COLUMNS that are given; otherwise empty.
         added_at: ISO 8601, UTC.
     """
 
@@ -36,6 +47,7 @@ class Repo:
     kind: str = "git"
     ref: str = "HEAD"
     worktree: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     added_at: str = ""
 
     @property
@@ -52,18 +64,27 @@ def is_url(location: str) -> bool:
 def checked(repo: Repo) -> Repo:
     """The repository with its location made absolute, if it can be registered.
 
+    Whether a database opens and has the columns is open_source.check_source's to find out.
+
     Raises:
-        UsageError: for a name that cannot be a partition key, or a URL that holds a password.
-        SourceError: for a path that is no repository.
+        UsageError: for a name that cannot be a partition key, a URL that holds a password, or
+            options that do not belong to the kind.
+        SourceError: for a path that is no repository, or where no database lies.
     """
     if not _NAME.fullmatch(repo.repo) or ".." in repo.repo:
         raise UsageError(
             f"{repo.repo!r} cannot be a repository's name: use up to 100 letters, digits, "
             "'.', '_' and '-', a letter or digit first"
         )
+    if repo.kind in DATABASE_KINDS:
+        _check_database_options(repo)
+        location = database_location(repo.location)
+    else:
+        _check_git_options(repo)
+        location = checked_location(repo.location, worktree=repo.worktree)
     return replace(
         repo,
-        location=checked_location(repo.location, worktree=repo.worktree),
+        location=location,
         added_at=repo.added_at or datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -89,6 +110,72 @@ def checked_location(location: str, *, worktree: bool = False) -> str:
         return str(path)
     repository = open_repository(path)
     return str(Path(repository.workdir or repository.path).resolve())
+
+
+def database_location(location: str) -> str:
+    """The absolute path of a database, or the http address of a Cozo server as it is.
+
+    Raises:
+        UsageError: for an address that holds a secret, or is not http.
+        SourceError: for a path where nothing is.
+    """
+    if not is_url(location):
+        path = Path(location).expanduser().absolute()
+        if not path.exists():
+            raise SourceError(f"{path} does not exist: check the path")
+        return str(path)
+    try:
+        url = urlsplit(location)
+        usable = url.scheme in ("http", "https") and url.hostname and url.port != 0
+    except ValueError:
+        raise UsageError("the address of the Cozo server cannot be read: check it") from None
+    if "@" in url.netloc or url.query or url.fragment:
+        raise UsageError(
+            "the address of the Cozo server holds a user, a password or a query, which would be "
+            "stored: give http://HOST:PORT, and the token in DOBBY_SOURCE_COZO_AUTH"
+        )
+    if not usable:
+        raise UsageError(f"{location} is no http address: give http://HOST:PORT, or a path")
+    return location.rstrip("/")
+
+
+def _check_git_options(repo: Repo) -> None:
+    if repo.kind != "git":
+        kinds = ", ".join(("git", *DATABASE_KINDS))
+        raise UsageError(f"there is no kind {repo.kind!r}: give one of {kinds}")
+    if repo.columns:
+        raise UsageError(
+            f"{_options(repo.columns)} say where code stands in a database: add --kind cozo, or "
+            "leave them out"
+        )
+
+
+def _check_database_options(repo: Repo) -> None:
+    if repo.ref != "HEAD" or repo.worktree:
+        given = "--worktree" if repo.worktree else "--ref"
+        raise UsageError(f"{given} belongs to git repositories: leave it out with {repo.kind}")
+    if repo.kind == "parseltongue" and repo.columns:
+        raise UsageError(
+            f"{_options(repo.columns)}: the columns of a Parseltongue database are known: leave "
+            "them out, or give --kind cozo"
+        )
+    missing = [name for name in REQUIRED_COLUMNS if not repo.columns.get(name)]
+    if repo.kind == "cozo" and missing:
+        raise UsageError(f"--kind cozo needs {_options(missing)}: name what is to be read")
+    for option, name in repo.columns.items():
+        if option not in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS):
+            raise UsageError(f"there is no option --{option}")
+        try:
+            checked_name(name)
+        except ValueError as error:
+            raise UsageError(
+                f"--{option} {name!r} cannot be read: a relation or column that Dobby reads has "
+                "a name of ASCII letters, digits and '_', a letter first"
+            ) from error
+
+
+def _options(names: Iterable[str]) -> str:
+    return ", ".join(f"--{name}" for name in names)
 
 
 def name_for(location: str) -> str:
