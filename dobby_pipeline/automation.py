@@ -12,8 +12,8 @@ from dobby_pipeline.cozo.resource import CozoResource
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.partitions import repo_partitions
 from dobby_pipeline.quality.counts import snapshot
-from dobby_pipeline.sources.checkout import latest_commit
 from dobby_pipeline.sources.git_tree import SourceError
+from dobby_pipeline.sources.open_source import latest_version
 from dobby_pipeline.sources.registry import Repo, list_repos
 
 ingest_repo = dg.define_asset_job(
@@ -72,11 +72,12 @@ def _request(
     context: dg.SensorEvaluationContext, store: CozoStore, repo: Repo
 ) -> dg.RunRequest | None:
     try:
-        commit = latest_commit(repo)
+        version = latest_version(repo)
     except SourceError as error:
         context.log.warning(str(error))
         return None
     read = snapshot(store, repo.repo)
-    if commit is None or (read and read.commit == commit):
+    if version is None or (read and read.commit == version):
         return None
-    return dg.RunRequest(run_key=f"{repo.repo}@{commit}", partition_key=repo.repo)
+    # The key names the version, so that one version is requested once.
+    return dg.RunRequest(run_key=f"{repo.repo}@{version}", partition_key=repo.repo)

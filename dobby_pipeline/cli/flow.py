@@ -15,7 +15,6 @@ from dobby_pipeline.cli.terminal import TerminalReporter, say
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.errors import DobbyError
 from dobby_pipeline.settings import Settings
-from dobby_pipeline.sources.checkout import checkout
 from dobby_pipeline.sources.open_source import check_source, detect_kind
 from dobby_pipeline.sources.registry import (
     Repo,
@@ -23,7 +22,6 @@ from dobby_pipeline.sources.registry import (
     checked_location,
     database_location,
     find_repo,
-    get_repo,
     is_url,
     list_repos,
     name_for,
@@ -88,8 +86,7 @@ def _one(
     limit: int | None,
 ) -> int:
     try:
-        repo = register(store, target, worktree=worktree)
-        checkout(repo, found.home)
+        repo = register(store, target, found.home, worktree=worktree)
     except DobbyError as error:
         say(f"dobby: {error}")
         return error.exit_status
@@ -110,16 +107,23 @@ def _one(
     return 0 if outcome.success else 1
 
 
-def register(store: CozoStore, target: str, *, worktree: bool = False) -> Repo:
-    """The registered repository that the target means, registered now if need be.
+def register(store: CozoStore, target: str, home: Path, *, worktree: bool = False) -> Repo:
+    """The registered repository that the target means, registered now if need be, and readable.
 
     Raises:
         UsageError: when the target's own name belongs to another location.
-        SourceError: when it is neither a registered name nor a repository.
+        SourceError: when it is neither a registered name nor a repository, or cannot be read.
     """
-    if not is_url(target) and not Path(target).exists() and find_repo(store, target):
-        return get_repo(store, target)
+    repo = _meant(store, target, worktree=worktree)
+    check_source(repo, home)
+    return repo if repo.added_at else add_repo(store, repo)
+
+
+def _meant(store: CozoStore, target: str, *, worktree: bool) -> Repo:
+    """The registered repository, or one that is not registered yet."""
     registered = find_repo(store, target)
+    if registered and not is_url(target) and not Path(target).exists():
+        return registered
     kind = "git" if worktree else detect_kind(target)
     if kind == "git":
         location = checked_location(target, worktree=worktree)
@@ -130,9 +134,7 @@ def register(store: CozoStore, target: str, *, worktree: bool = False) -> Repo:
     for repo in list_repos(store):
         if repo.location == location and repo.worktree == worktree:
             return repo
-    repo = Repo(name_for(location), location, kind, worktree=worktree)
-    check_source(repo, store.path.parent)
-    return add_repo(store, repo)
+    return Repo(name_for(location), location, kind, worktree=worktree)
 
 
 def _check_model(found: Settings) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from tree_sitter import Parser
 
 from dobby_pipeline.sources.captures import UnparsableError
-from dobby_pipeline.sources.extraction import MAX_SIGNATURE, extract_records
+from dobby_pipeline.sources.extraction import MAX_SIGNATURE, extract
 from dobby_pipeline.sources.foreign_database import ForeignDatabase
 from dobby_pipeline.sources.foreign_rows import (
     ForeignEdge,
@@ -294,7 +294,7 @@ def _only_symbol(path: str, language: str, code: str) -> SourceRecord | None:
         return None
     text = textwrap.dedent(code).strip()
     try:
-        records = extract_records(path, row, text.encode())
+        records, _ = extract(path, row, text.encode())
     except UnparsableError:
         return None
     if not records:
