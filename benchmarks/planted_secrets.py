@@ -7,6 +7,7 @@ none stands in this file.
 import base64
 import os
 import random
+import re
 import string
 import subprocess
 import sys
@@ -100,11 +101,11 @@ def plant(folder: Path, secrets: dict[str, str]) -> None:
 
 
 def fragments(secret: str) -> list[bytes]:
-    """Pieces of the secret that carry it: the whole of a short one, windows of a long one."""
-    longest = max(secret.replace("://", " ").replace("@", " ").split(), key=len)
-    data = longest.split("=", 1)[-1].encode() if "=" in longest[:20] else longest.encode()
-    tail = data[-3 * FRAGMENT :]
-    return [tail[i : i + FRAGMENT] for i in range(max(1, len(tail) - FRAGMENT + 1))]
+    """Pieces that carry the secret: windows of its longest part without a place's name."""
+    login = re.search(r"://[^/:]*:([^@]*)@", secret)
+    longest = login[1] if login else max(re.split(r"[\s=/]", secret.rstrip("=")), key=len)
+    data = longest[-3 * FRAGMENT :].encode()
+    return [data[i : i + FRAGMENT] for i in range(max(1, len(data) - FRAGMENT + 1))]
 
 
 def main() -> None:
