@@ -14,7 +14,7 @@ from dobby_pipeline.sources.git_tree import (
     open_repository,
     resolve_commit,
 )
-from dobby_pipeline.sources.reader import EXTRACTOR_VERSION, read_source, records_of
+from dobby_pipeline.sources.reader import EXTRACTOR_VERSION, GitSource, content_of
 from dobby_pipeline.sources.records import SkippedFile, SourceRecord
 from dobby_pipeline.sources.skip_rules import MAX_FILE_BYTES
 from dobby_pipeline_tests.conftest import commit_files, git
