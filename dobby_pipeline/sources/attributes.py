@@ -42,7 +42,8 @@ class Attributes:
     Attributes:
         patterns: by attribute; of several states in one line the last counts.
         macros: what `[attr]NAME …` lines of the topmost file say of the two; git takes
-            definitions only there. A macro that names another macro says nothing more.
+            definitions only there. Kept simple: a macro that names another macro says nothing more,
+            and a line with `-NAME` takes back nothing that `NAME` said further up.
     """
 
     def __init__(self, data: bytes, *, macros: Macros | None) -> None:

@@ -63,8 +63,15 @@ class _Glob:
 
     def matches(self, names: list[bytes]) -> bool:
         """Whether a path of these names is what the pattern describes."""
+        # The two ends decide most, without the stepping.
+        end = self.segments[-1]
+        if end is not None and not end.fullmatch(names[-1]):
+            return False
         if not self.anchored:
-            names = names[-1:]
+            return True
+        start = self.segments[0]
+        if start is not None and not start.fullmatch(names[0]):
+            return False
         last = len(self.segments)
         states = self._after({0})
         for name in names:
@@ -130,14 +137,15 @@ class Patterns(Generic[Value]):
             path: relative to the folder of the patterns' file, without a `/` at its end.
             is_folder: whether patterns that end in `/` apply.
         """
-        names = path.split(b"/")
+        name = path[path.rfind(b"/") + 1 :]
         found = -1
         for folders_only in (False, True) if is_folder else (False,):
             found = max(
                 found,
                 self._literals.get((True, folders_only, path), -1),
-                self._literals.get((False, folders_only, names[-1]), -1),
+                self._literals.get((False, folders_only, name), -1),
             )
+        names = path.split(b"/") if self._globs else []
         for index, glob in reversed(self._globs):
             if index < found:
                 break

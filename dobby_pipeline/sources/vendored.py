@@ -8,7 +8,8 @@ and steer by `linguist-vendored`. So a repository whose own sources lie under `d
 their `fixtures/`. Different from Linguist:
   left out: folders and files that never hold code of a language (`.github/`, `.gitignore`, …),
     which the ledger calls `unsupported`; names of minified files, which have a reason of their own
-  tighter: a folder's name must be whole where Linguist takes any ending (`my_third_party/`)
+  tighter: a folder's name must be whole where Linguist takes any ending (`my_third_party/`), and
+    NuGet's `packages/NAME.1.2/` must lie directly in `packages/`
   added: Cocoapods (Linguist calls it generated), virtual environments
 """
 
@@ -27,7 +28,7 @@ _FOLDERS = (
     r"Carthage",
     r"\.yarn/(?:plugins|releases|sdks|unplugged|versions)",
     r"xvba_modules",
-    r"[Pp]ackages/(?:[^/]+/)*[^/]+\.[0-9]+",
+    r"[Pp]ackages/[^/]+\.[0-9]+",
     r"\.?venv",
     r"env",
     r"site-packages",
@@ -128,7 +129,10 @@ _NAMES = (
     r"fontello.*\.css",
 )
 
-_VENDORED_FOLDER = re.compile(rf"(?:.*/)?(?:{'|'.join(_FOLDERS)})/|(?:{'|'.join(_TOP_FOLDERS)})/")
+_FOLDER_NAMES = 3  # that a rule looks at, at most
+
+_VENDORED_FOLDER = re.compile(rf"(?:.*/)?(?:{'|'.join(_FOLDERS)})/")
+_VENDORED_TOP_FOLDER = re.compile(rf"(?:{'|'.join(_TOP_FOLDERS)})/")
 _VENDORED_NAME = re.compile("|".join(_NAMES))
 
 
@@ -139,7 +143,8 @@ def is_vendored_folder(path: str) -> bool:
         path: from the repository's root, with `/` at its end. Folders inside a vendored one are
             not recognised by themselves.
     """
-    return _VENDORED_FOLDER.fullmatch(path) is not None
+    tail = "/".join(path.rsplit("/", _FOLDER_NAMES + 1)[-_FOLDER_NAMES - 1 :])
+    return bool(_VENDORED_FOLDER.fullmatch(tail) or _VENDORED_TOP_FOLDER.fullmatch(path))
 
 
 def is_vendored_name(filename: str) -> bool:
