@@ -75,8 +75,11 @@ class Oracle:
 
     def _tree(self, folder: str, leaves: Mapping[str, object]):
         builder = self.repository.TreeBuilder()
-        inside = {path.removeprefix(folder): blob for path, blob in leaves.items()
-                  if path.startswith(folder)}
+        inside = {
+            path.removeprefix(folder): blob
+            for path, blob in leaves.items()
+            if path.startswith(folder)
+        }
         for name in {path.partition("/")[0] for path in inside}:
             if name in inside:
                 builder.insert(name, inside[name], 0o100644)
