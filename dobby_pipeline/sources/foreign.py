@@ -34,6 +34,7 @@ from dobby_pipeline.sources.git_tree import SourceError
 from dobby_pipeline.sources.languages import LANGUAGES, grammar
 from dobby_pipeline.sources.parts import MAX_PART_BYTES, split, split_text
 from dobby_pipeline.sources.records import FileContent, ListedFile, Reference, SourceRecord
+from dobby_pipeline.sources.secrets import redact
 
 _LANGUAGES = {row.name: row for row in LANGUAGES}
 
@@ -240,8 +241,8 @@ def _record(
     row: ForeignRow, symbol: str, is_named_by_key: bool, found: Counter[str]
 ) -> SourceRecord:
     """The row's record; secrets that are taken out are counted in `found`."""
-    code = _redacted(row.path, row.code, found)
-    docstring = _redacted(row.path, row.docstring, found)
+    code = _redacted(row.code, found)
+    docstring = _redacted(row.docstring, found)
     shape = _only_symbol(row.path, row.language, code)
     start = row.start_line or 1
     return SourceRecord(
@@ -275,13 +276,11 @@ def _parts(language: str, code: str) -> tuple[tuple[int, int], ...]:
     return tuple(pairwise(accumulate(lengths, initial=0)))
 
 
-def _redacted(path: str, text: str, found: Counter[str]) -> str:
+def _redacted(text: str, found: Counter[str]) -> str:
     """The text without its secrets, each counted by kind in `found`."""
-    # SEAM: joined with sources/secrets.py. Two lines replace this body, imported lazily:
-    #     redacted = redact(path, text); found.update(redacted.found)
-    #     return redacted.text
-    _ = path, found
-    return text
+    redacted = redact(text)
+    found.update(redacted.found)
+    return redacted.text
 
 
 def _only_symbol(path: str, language: str, code: str) -> SourceRecord | None:

@@ -4,16 +4,18 @@ Not here: what is made of the files (reader.py), clones and work trees (checkout
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import pygit2
 from pygit2.enums import BranchType, FileMode
 
 from dobby_pipeline.errors import DobbyError
 from dobby_pipeline.sources.loose_objects import TruncatedObjectError, refuse_truncated
+
+FolderState = TypeVar("FolderState")
 
 SHOWN_BRANCHES = 8
 
@@ -41,16 +43,23 @@ class TreeEntry:
     """One line of `git ls-tree -r`.
 
     Attributes:
+        raw_path: as git stores it.
         path: see display_path.
         mode: git's file mode, such as 0o100644.
         blob_id: hex id of the blob; of the commit for a submodule.
         size: in bytes; 0 for a submodule, None when the blob is not in the repository.
     """
 
+    raw_path: bytes
     path: str
     mode: int
     blob_id: str
     size: int | None
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
 
 
 def open_repository(location: Path) -> pygit2.Repository:
@@ -99,19 +108,57 @@ def list_tree(repository: pygit2.Repository, commit: str) -> Iterator[TreeEntry]
     Raises:
         SourceError: while iterating, when a tree object is missing or damaged.
     """
+    for entry, _ in walk_tree(repository, commit, lambda _parent, _path, _tree: None):
+        yield entry
+
+
+def walk_tree(
+    repository: pygit2.Repository,
+    commit: str,
+    enter: Callable[[FolderState | None, bytes, pygit2.Tree], FolderState],
+) -> Iterator[tuple[TreeEntry, FolderState]]:
+    """As list_tree, each entry with what `enter` returned for its folder.
+
+    Args:
+        enter: called as each folder is entered, with what it returned for the folder around it
+            (None for the root), the folder's raw path with `/` at its end, and its tree.
+
+    Raises:
+        SourceError: while iterating, when a tree object is missing or damaged.
+    """
+    root = _subtree(repository, commit, b"")
     # The stack is ours, not Python's: folders may be nested thousands deep.
-    pending = [(b"", _subtree(repository, commit, b""))]
+    pending = [(b"", iter(root), enter(None, b"", root))]
     while pending:
-        folder, entries = pending[-1]
+        folder, entries, state = pending[-1]
         entry = next(entries, None)
         if entry is None:
             pending.pop()
             continue
         path = folder + (entry.raw_name or b"")
         if entry.filemode == FileMode.TREE:
-            pending.append((path + b"/", _subtree(repository, str(entry.id), path)))
+            tree = _subtree(repository, str(entry.id), path)
+            pending.append((path + b"/", iter(tree), enter(state, path + b"/", tree)))
         else:
-            yield _tree_entry(repository, entry, path)
+            yield _tree_entry(repository, entry, path), state
+
+
+def entry_in(
+    repository: pygit2.Repository, tree: pygit2.Tree, folder: bytes, name: str
+) -> TreeEntry | None:
+    """What a folder's tree holds under a name; None when there is nothing, or a folder.
+
+    Args:
+        tree: of the folder.
+        folder: its raw path, with `/` at its end unless it is the root.
+        name: of one file, without `/`.
+    """
+    if name not in tree:
+        return None
+    entry = tree[name]
+    if entry.filemode == FileMode.TREE:
+        return None
+    return _tree_entry(repository, entry, folder + name.encode())
 
 
 def tree_id(repository: pygit2.Repository, commit: str) -> str:
@@ -154,14 +201,14 @@ def display_path(raw: bytes) -> str:
     return _LOOKS_ESCAPED.sub(rb"\\x5c", raw).decode("utf-8", "backslashreplace")
 
 
-def _subtree(repository: pygit2.Repository, object_id: str, path: bytes) -> Iterator[pygit2.Object]:
+def _subtree(repository: pygit2.Repository, object_id: str, path: bytes) -> pygit2.Tree:
     try:
         refuse_truncated(repository, object_id)
         # The stubs know only objects here, and Commit as something else.
         found = cast("pygit2.Object | pygit2.Commit", repository[object_id])
         if isinstance(found, pygit2.Commit):
             refuse_truncated(repository, str(found.tree_id))
-        return iter(found.peel(pygit2.Tree))
+        return found.peel(pygit2.Tree)
     except _READ_ERRORS as error:
         folder = _one_line(display_path(path)) or "its root"
         raise SourceError(
@@ -185,7 +232,7 @@ def _tree_entry(repository: pygit2.Repository, entry: pygit2.Object, path: bytes
             size = repository.odb.read_header(entry.id)[1]
         except _READ_ERRORS:
             size = None
-    return TreeEntry(display_path(path), int(entry.filemode), str(entry.id), size)
+    return TreeEntry(path, display_path(path), int(entry.filemode), str(entry.id), size)
 
 
 def _no_commit(repository: pygit2.Repository, ref: str) -> str:

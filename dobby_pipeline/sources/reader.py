@@ -11,15 +11,21 @@ import pygit2
 
 from dobby_pipeline.sources.captures import UnparsableError
 from dobby_pipeline.sources.extraction import extract
-from dobby_pipeline.sources.git_tree import UnreadableBlobError, list_tree, read_blob, tree_id
-from dobby_pipeline.sources.languages import grammars_fingerprint, language_of
+from dobby_pipeline.sources.git_tree import UnreadableBlobError, read_blob, tree_id
+from dobby_pipeline.sources.languages import grammars_fingerprint, language_of, suffix_of
 from dobby_pipeline.sources.records import UNREADABLE, FileContent, ListedFile
-from dobby_pipeline.sources.skip_rules import content_reason, entry_reason
+from dobby_pipeline.sources.secrets import redact, rules_fingerprint
+from dobby_pipeline.sources.skip_rules import content_reason, entry_reason, is_written_by_hand
+from dobby_pipeline.sources.tree_rules import placed_entries
 
-_RULES_VERSION = 2  # raise it when the same file would give other records
+_RULES_VERSION = 3  # raise it when the same file would give other records
 
-EXTRACTOR_VERSION = f"{_RULES_VERSION}-{grammars_fingerprint()}"
+EXTRACTOR_VERSION = f"{_RULES_VERSION}-{grammars_fingerprint()}-{rules_fingerprint()}"
 """Changes whenever the same blob may give other records: with it, cached records lapse."""
+
+_BY_HAND = "+by-hand"
+"""Ends a file's `blob` where `.gitattributes` says `-linguist-generated`: the same content gives
+other records there, since its own word that a program wrote it does not count."""
 
 
 @dataclass(frozen=True)
@@ -48,30 +54,45 @@ class GitSource:
         Raises:
             SourceError: while iterating, when a tree cannot be read.
         """
-        for entry in list_tree(self.repository, self.commit):
-            yield ListedFile(entry.path, entry.blob_id, entry.size or 0, entry_reason(entry) or "")
+        for file in placed_entries(self.repository, self.commit):
+            entry = file.entry
+            blob = entry.blob_id + (_BY_HAND if is_written_by_hand(file) else "")
+            yield ListedFile(entry.path, blob, entry.size or 0, entry_reason(file) or "")
 
     def read(self, file: ListedFile) -> FileContent:
         """As `Source.read`."""
+        blob_id = file.blob.removesuffix(_BY_HAND)
         try:
-            data = read_blob(self.repository, file.path, file.blob)
+            data = read_blob(self.repository, file.path, blob_id)
         except UnreadableBlobError:
             return FileContent(reason=UNREADABLE)
-        return content_of(file.path, data)
+        return content_of(file.path, data, by_hand=blob_id != file.blob)
 
 
-def content_of(path: str, data: bytes) -> FileContent:
-    """What a file of this name and content gives."""
-    reason = content_reason(data)
+def content_of(path: str, data: bytes, *, by_hand: bool = False) -> FileContent:
+    """What a file of this name and content gives.
+
+    Args:
+        path: only its suffix counts, or the whole name where there is none.
+        data: the file's bytes.
+        by_hand: whether it is read although it says that a program wrote it.
+    """
+    reason = content_reason(suffix_of(path), data, by_hand=by_hand)
     if reason is not None:
         return FileContent(reason=reason)
     data = data.removeprefix(codecs.BOM_UTF8)
     language = language_of(path, data)
     if language is None:
         return FileContent(reason="unsupported")
+    redacted = redact(data.decode())
     try:
-        records, references = extract(path, language, data)
+        records, references = extract(path, language, redacted.text.encode())
     except UnparsableError:
-        return FileContent(reason="unparsable", language=language.name)
-    reason = "" if records else "no_symbols"
-    return FileContent(tuple(records), reason, language.name, tuple(references))
+        return FileContent(reason="unparsable", language=language.name, redacted=redacted.found)
+    return FileContent(
+        tuple(records),
+        reason="" if records else "no_symbols",
+        language=language.name,
+        references=tuple(references),
+        redacted=redacted.found,
+    )

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from itertools import pairwise
 from math import log2
 
 PLACEHOLDER = "REDACTED"
@@ -48,9 +49,20 @@ _DETECTORS = {
     "github_token": ("GitHubTokenDetector", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")),
     "gitlab_token": (
         "GitLabTokenDetector",
-        ("glpat-", "gldt-", "glft-", "glsoat-", "glrt-", "GR1348941", "glcbt-", "glimt-", "glptt-")
-        + ("glagent-", "gloas-"),
-    ),
+        (
+            "glpat-",
+            "gldt-",
+            "glft-",
+            "glsoat-",
+            "glrt-",
+            "GR1348941",
+            "glcbt-",
+            "glimt-",
+            "glptt-",
+            "glagent-",
+            "gloas-",
+        ),
+    ),  # fmt: skip
     "ibm_cloud_iam": ("IbmCloudIamDetector", ("ibm", "IBM", "iam", "IAM")),
     "ibm_cos_hmac": ("IbmCosHmacDetector", ("secret", "SECRET", "Secret")),
     "mailchimp": ("MailchimpDetector", ("-us",)),
@@ -147,7 +159,9 @@ class Redacted:
 
 def rules_fingerprint() -> str:
     """Changes whenever another text might be taken out."""
-    patterns = f"{_DETECTORS}{_FORMATS}{_NAME_ENDS}{_VALUE.pattern}{_QUOTED.pattern}{_KEY_TEXT.pattern}"
+    patterns = (
+        f"{_DETECTORS}{_FORMATS}{_NAME_ENDS}{_VALUE.pattern}{_QUOTED.pattern}{_KEY_TEXT.pattern}"
+    )
     return hashlib.sha256(f"{version('detect-secrets')}{patterns}".encode()).hexdigest()[:8]
 
 
@@ -245,7 +259,7 @@ def _is_secret_value(value: str) -> bool:
         return True
     if value.isalpha():
         return len(value) >= 16 and switches(value) > MIN_SWITCHES
-    return len(value) >= 10 and not value.islower() and any(c in _PASSWORD_SIGNS for c in value)
+    return len(value) >= 10 and not value.islower() and any(c in _STRONG_SIGNS for c in value)
 
 
 def _is_bare_secret(value: str) -> bool:
@@ -255,12 +269,12 @@ def _is_bare_secret(value: str) -> bool:
         return False
     if _NUMBER.fullmatch(value) or any(c in ".|*" for c in value):
         return False
-    if any(c in _PASSWORD_SIGNS for c in value):
+    if any(c in _STRONG_SIGNS for c in value):
         return any(c.isalpha() for c in value)
     return len(value) >= 12 and switches(value) > MIN_BARE_SWITCHES
 
 
-_PASSWORD_SIGNS = "!@#$%^&~"
+_STRONG_SIGNS = "!@#$%^&~"
 _SECRET = {"quoted": _is_secret_value, "bare": _is_bare_secret}
 
 
@@ -280,7 +294,7 @@ def _has_all_classes(value: str) -> bool:
 
 def _is_sequence(value: str) -> bool:
     """Whether most characters follow the one before, as in an alphabet."""
-    steps = sum(ord(b) - ord(a) == 1 for a, b in zip(value, value[1:], strict=False))
+    steps = sum(ord(b) - ord(a) == 1 for a, b in pairwise(value))
     return steps > len(value) / 2
 
 
@@ -292,10 +306,8 @@ def entropy(value: str) -> float:
 
 def switches(value: str) -> float:
     """The share of neighbours that are of different classes: lower, upper, digit, other."""
-    classes = [
-        0 if c.islower() else 1 if c.isupper() else 2 if c.isdigit() else 3 for c in value
-    ]
-    changes = sum(a != b for a, b in zip(classes, classes[1:], strict=False))
+    classes = [0 if c.islower() else 1 if c.isupper() else 2 if c.isdigit() else 3 for c in value]
+    changes = sum(a != b for a, b in pairwise(classes))
     return changes / max(1, len(value) - 1)
 
 

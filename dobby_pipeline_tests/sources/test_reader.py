@@ -14,8 +14,8 @@ from dobby_pipeline.sources.git_tree import (
     open_repository,
     resolve_commit,
 )
-from dobby_pipeline.sources.reader import EXTRACTOR_VERSION, read_source, records_of
-from dobby_pipeline.sources.records import SkippedFile, SourceRecord
+from dobby_pipeline.sources.reader import EXTRACTOR_VERSION, GitSource, content_of
+from dobby_pipeline.sources.records import FileContent, ListedFile
 from dobby_pipeline.sources.skip_rules import MAX_FILE_BYTES
 from dobby_pipeline_tests.conftest import commit_files, git
 
@@ -23,13 +23,22 @@ FUNCTION = "def f():\n    return 1\n"
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12\n"
 
 
-def read(folder: Path) -> list[SourceRecord | SkippedFile]:
+def source_of(folder: Path) -> GitSource:
     repository = open_repository(folder)
-    return list(read_source(repository, resolve_commit(repository, "HEAD")))
+    return GitSource(repository, resolve_commit(repository, "HEAD"))
+
+
+def read(folder: Path) -> list[tuple[ListedFile, FileContent]]:
+    """Each listed file with what it gives; a file that has a reason is not read."""
+    source = source_of(folder)
+    return [
+        (file, FileContent(reason=file.reason) if file.reason else source.read(file))
+        for file in source.files()
+    ]
 
 
 def reasons(folder: Path) -> dict[str, str]:
-    return {item.path: item.reason for item in read(folder) if isinstance(item, SkippedFile)}
+    return {file.path: content.reason for file, content in read(folder) if content.reason}
 
 
 def listed(folder: Path) -> list[str]:
@@ -57,7 +66,7 @@ def commit_odd_files(folder: Path) -> dict[str, str]:
         "pointer.py": (LFS.encode(), "lfs_pointer"),
         "empty.py": (b"", "no_symbols"),
         "constants.py": (b"X = 1\n", "no_symbols"),
-        "punctuation.js": (b"[" * 200_000, "unparsable"),
+        "punctuation.ts": (b"[" * 200_000, "unparsable"),
         "README.md": (b"# Hello\n", "unsupported"),
         "new\nline.py": (FUNCTION.encode(), ""),
         "quo\"te's.py": (FUNCTION.encode(), ""),
@@ -99,44 +108,56 @@ def git_bytes(folder: Path, data: bytes, *args: str) -> bytes:
 def test_files_with_records_and_skipped_ones_are_what_git_lists(git_repo):
     folder = git_repo({})
     expected = commit_odd_files(folder)
-    items = read(folder)
-    skipped = {item.path: item.reason for item in items if isinstance(item, SkippedFile)}
+    skipped = reasons(folder)
     assert skipped == expected
-    with_records = {item.path for item in items if isinstance(item, SourceRecord)}
+    with_records = [file.path for file, content in read(folder) if content.records]
     assert Counter(listed(folder)) == Counter([*with_records, *skipped])
     assert r"byte\xff.py" in with_records
 
 
 def test_items_come_in_the_order_of_the_listing(git_repo):
     folder = git_repo({"b.py": FUNCTION, "a/x.py": FUNCTION, "a.txt": "x"})
-    assert [item.path for item in read(folder)] == ["a.txt", "a/x.py", "b.py"]
+    assert [file.path for file, _ in read(folder)] == ["a.txt", "a/x.py", "b.py"]
 
 
 def test_no_text_holds_a_lone_surrogate(git_repo):
     folder = git_repo({})
     commit_odd_files(folder)
-    for item in read(folder):
-        item.path.encode()
+    for file, content in read(folder):
+        file.path.encode()
+        for record in content.records:
+            record.path.encode()
+            record.code.encode()
 
 
 def test_a_byte_order_mark_is_no_part_of_the_code(git_repo):
-    (record,) = records_of("bom.py", b"\xef\xbb\xbf" + FUNCTION.encode())
-    assert isinstance(record, SourceRecord)
+    (record,) = content_of("bom.py", b"\xef\xbb\xbf" + FUNCTION.encode()).records
     assert (record.start_line, record.code) == (1, FUNCTION.rstrip())
 
 
 def test_carriage_returns_stay_in_the_code_and_leave_the_signature(git_repo):
-    (record,) = records_of("a.py", b"def f(\r\n  a,\r\n):\r\n  '''d\r\n  e'''\r\n")
-    assert isinstance(record, SourceRecord)
+    (record,) = content_of("a.py", b"def f(\r\n  a,\r\n):\r\n  '''d\r\n  e'''\r\n").records
     assert record.code.count("\r\n") == 4
     assert record.signature == "def f( a, )"
     assert (record.start_line, record.end_line) == (1, 5)
     assert record.docstring == "d\ne"
 
 
-def test_a_skipped_file_says_its_size(git_repo):
+def test_a_listed_file_says_its_blob_and_size(git_repo):
     folder = git_repo({"notes.txt": "12345"})
-    assert read(folder) == [SkippedFile("notes.txt", "unsupported", 5)]
+    ((file, content),) = read(folder)
+    assert file == ListedFile("notes.txt", git(folder, "rev-parse", "HEAD:notes.txt"), 5)
+    assert content == FileContent(reason="unsupported")
+
+
+def test_a_source_is_known_by_its_commit_and_its_content_by_the_tree(git_repo):
+    folder = git_repo({"a.py": FUNCTION})
+    before = source_of(folder)
+    assert before.version == git(folder, "rev-parse", "HEAD")
+    assert before.content == git(folder, "rev-parse", "HEAD^{tree}")
+    commit_files(folder, {}, message="nothing changed")
+    assert source_of(folder).version != before.version
+    assert source_of(folder).content == before.content
 
 
 def damage(folder: Path, revision: str, change) -> None:
@@ -164,7 +185,7 @@ def test_a_damaged_blob_is_a_ledger_row_and_the_rest_is_read(git_repo, change):
     folder = git_repo({"a.py": text, "b.py": FUNCTION})
     damage(folder, "HEAD:a.py", change)
     assert reasons(folder) == {"a.py": "unreadable"}
-    assert [item.path for item in read(folder)] == ["a.py", "b.py"]
+    assert [file.path for file, _ in read(folder)] == ["a.py", "b.py"]
 
 
 @pytest.mark.parametrize("revision", ["HEAD", "HEAD^{tree}", "HEAD:sub"])
@@ -213,11 +234,16 @@ def test_a_blob_over_the_limit_is_not_loaded(git_repo):
     tracemalloc.stop()
 
 
+def test_one_long_line_under_the_limit_is_read_and_over_it_is_not(git_repo):
+    folder = git_repo({"under.js": "f();" * 1000, "over.js": "f();" * (MAX_FILE_BYTES // 2)})
+    files = {file.path: file.reason for file in source_of(folder).files()}
+    assert files == {"over.js": "too_large", "under.js": ""}
+    assert reasons(folder) == {"over.js": "too_large", "under.js": "minified"}
+
+
 def test_reading_is_lazy_and_twice_the_same(git_repo):
     folder = git_repo({f"m{number}.py": FUNCTION for number in range(20)})
-    repository = open_repository(folder)
-    items = read_source(repository, resolve_commit(repository, "HEAD"))
-    assert next(items).path == "m0.py"
+    assert next(source_of(folder).files()).path == "m0.py"
     assert read(folder) == read(folder)
 
 
