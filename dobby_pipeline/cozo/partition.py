@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from dobby_pipeline.cozo.relation import Relation, Row, checked_name
-from dobby_pipeline.cozo.store import CozoStore
+from dobby_pipeline.cozo.store import CozoStore, HeldStore
 
 BATCH_ROWS = 500
 """Rows a transaction: of 1.5 kB each it takes some 10 ms, so nobody waits long for the lock."""
@@ -129,7 +129,7 @@ def holds_rows(store: CozoStore, relation: Relation, repo: str, rows: Sequence[R
 
 
 def read_partition(
-    store: CozoStore,
+    store: CozoStore | HeldStore,
     relation: Relation,
     repos: Sequence[str],
     columns: Sequence[str] = (),
@@ -155,7 +155,7 @@ def read_partition(
 
 
 def _page_borders(
-    store: CozoStore, relation: Relation, repo: str, page_rows: int
+    store: CozoStore | HeldStore, relation: Relation, repo: str, page_rows: int
 ) -> Iterator[tuple[str, str]]:
     counted = f"count({relation.keys[-1]})"
     paths = store.run(

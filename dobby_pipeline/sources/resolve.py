@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from dobby_pipeline.cozo.partition import read_partition, removal
 from dobby_pipeline.cozo.relation import Row
-from dobby_pipeline.cozo.store import CozoStore
+from dobby_pipeline.cozo.store import CozoStore, HeldStore
 from dobby_pipeline.schema.relations import (
     DEPENDENCIES,
     REFERENCE_COUNTS,
@@ -137,8 +137,9 @@ def resolve(store: CozoStore, repo: str, changed: Changed | None = None) -> Reso
     Raises:
         StoreError: when the database refuses a batch; those before it are committed.
     """
-    names = _names(store, repo)
-    families = _families(store, repo)
+    with store.held("read names") as held:
+        names = _names(held, repo)
+        families = _families(held, repo)
     for page in read_partition(store, SYMBOL_REFERENCES, [repo], page_rows=PAGE_ROWS):
         by_path: dict[str, list[Row]] = {}
         for row in page:
@@ -194,7 +195,7 @@ def _write(
     store.run("write dependencies", "\n".join(blocks), params, write=True)
 
 
-def _families(store: CozoStore, repo: str) -> dict[str, str]:
+def _families(store: HeldStore, repo: str) -> dict[str, str]:
     """Which languages a path's names can be of."""
     pages = read_partition(store, SOURCE_FILES, [repo], ("path", "language"), PAGE_ROWS)
     return {row["path"]: _family(row["language"]) for page in pages for row in page}
@@ -204,7 +205,7 @@ def _family(language: str) -> str:
     return _FAMILIES.get(language, language)
 
 
-def _names(store: CozoStore, repo: str) -> _Names:
+def _names(store: HeldStore, repo: str) -> _Names:
     """The records of each family and name."""
     columns = ("path", "symbol", "name", "kind", "language")
     found: dict[tuple[str, str], list[_Target]] = {}

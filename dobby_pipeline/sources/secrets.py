@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from itertools import pairwise
 from math import log2
@@ -62,7 +62,7 @@ _DETECTORS = {
             "glagent-",
             "gloas-",
         ),
-    ),  # fmt: skip
+    ),
     "ibm_cloud_iam": ("IbmCloudIamDetector", ("ibm", "IBM", "iam", "IAM")),
     "ibm_cos_hmac": ("IbmCosHmacDetector", ("secret", "SECRET", "Secret")),
     "mailchimp": ("MailchimpDetector", ("-us",)),
@@ -188,16 +188,27 @@ def _keys(text: str) -> Iterator[Span]:
 
 
 def _formats(text: str) -> Iterator[Span]:
-    for kind, anchors, pattern in _patterns():
-        if any(anchor in text for anchor in anchors):
-            for match in pattern.finditer(text):
-                # A group is the secret without its context, unless it is just its prefix.
-                group = 1 if match.lastindex and kind not in _PREFIX_GROUPS else 0
-                start, end = match.span(group)
-                secret = text[start:end]
-                is_template = kind in _IN_URLS and _is_template(secret)
-                if PLACEHOLDER not in secret and not is_template:
-                    yield start, end, kind
+    for kind, pattern in _formats_of(frozenset(a for a in _anchors() if a in text)):
+        for match in pattern.finditer(text):
+            # A group is the secret without its context, unless it is just its prefix.
+            group = 1 if match.lastindex and kind not in _PREFIX_GROUPS else 0
+            start, end = match.span(group)
+            secret = text[start:end]
+            is_template = kind in _IN_URLS and _is_template(secret)
+            if PLACEHOLDER not in secret and not is_template:
+                yield start, end, kind
+
+
+@cache
+def _anchors() -> frozenset[str]:
+    """All texts of which one must stand where a format does."""
+    return frozenset(anchor for _, anchors, _ in _patterns() for anchor in anchors)
+
+
+@lru_cache(1024)
+def _formats_of(present: frozenset[str]) -> list[tuple[str, re.Pattern[str]]]:
+    """The formats that can stand in a text with these anchors."""
+    return [(kind, pattern) for kind, anchors, pattern in _patterns() if present & {*anchors}]
 
 
 _PREFIX_GROUPS = frozenset({"github_token", "gitlab_token"})
