@@ -20,12 +20,12 @@ def test_many_short_operations_leave_few_logs_and_every_row(empty_store):
 
 def test_large_transactions_leave_few_bytes_to_replay(empty_store):
     empty_store.run("create", "{:create a {k: Int => v: String}}", write=True)
-    for number in range(12):
+    for number in range(40):
         put = "?[k, v] <- [[$k, $v]] :put a {k => v}"
         empty_store.run("put", put, {"k": number, "v": "x" * 2**20}, write=True)
         assert sum(logs(empty_store)) <= MAX_LOG_BYTES + 2 * 2**20
     assert empty_store.run("read", "?[sum(n)] := *a{k, v}, n = length(v)") == [
-        {"sum(n)": 12.0 * 2**20}
+        {"sum(n)": 40.0 * 2**20}
     ]
 
 
