@@ -2,9 +2,8 @@
 
 import pytest
 
-from dobby_pipeline.cozo.partition import write_partition
 from dobby_pipeline.errors import UsageError
-from dobby_pipeline.schema.relations import RELATIONS, SKIPPED_FILES
+from dobby_pipeline.schema.relations import RELATIONS
 from dobby_pipeline.sources.git_tree import SourceError
 from dobby_pipeline.sources.registry import (
     Repo,
@@ -16,6 +15,7 @@ from dobby_pipeline.sources.registry import (
     name_for,
     remove_repo,
 )
+from dobby_pipeline_tests.sources.files_source import put
 
 
 def test_a_path_is_stored_as_the_root_of_its_repository(store, git_repo):
@@ -67,15 +67,14 @@ def test_an_unknown_name_is_answered_with_those_that_are_there(store, git_repo):
 def test_removing_a_repository_takes_its_rows_and_nobody_elses(store, git_repo):
     for name in ("one", "two"):
         add_repo(store, Repo(name, str(git_repo({"a.py": ""}, name))))
-        row = {"path": "a.py", "reason": "no_symbols", "bytes": 0, "commit": "c"}
-        write_partition(store, SKIPPED_FILES, name, "run", [[row]])
+        put(store, {"a.py": "def f(): 1\n"}, name)
     remove_repo(store, "one")
     assert [repo.repo for repo in list_repos(store)] == ["two"]
     for relation in RELATIONS.values():
-        if relation.keys[0] == "repo":
+        if "repo" in relation.keys:
             rows = store.run("left", f"?[repo] := *{relation.name}{{repo}}")
             assert {row["repo"] for row in rows} <= {"two"}
-    assert store.run("kept", "?[repo] := *skipped_files{repo}") == [{"repo": "two"}]
+    assert store.run("kept", "?[repo] := *source_files{repo}") == [{"repo": "two"}]
 
 
 @pytest.mark.parametrize(
