@@ -246,10 +246,8 @@ def remove_repo(store: CozoStore, name: str) -> Repo:
         UsageError: when it is not registered.
     """
     repo = get_repo(store, name)
-    blocks = [
-        "{?[blob, repo, path] := *source_files{repo: $repo, path, blob}, repo = $repo "
-        ":rm file_blobs {blob, repo, path}}"
-    ]
+    blobs = "?[blob, repo, path] := *source_files{repo: $repo, path, blob}, repo = $repo"
+    blocks = [f"{{{blobs} :rm file_blobs {{blob, repo, path}}}}"]
     for relation in RELATIONS.values():
         if relation.keys[0] == "repo":
             keys = ", ".join(relation.keys)

@@ -50,7 +50,7 @@ def test_an_ingest_shows_counts_as_tables_a_picture_the_columns_and_the_commit(m
     languages = metadata["records by language"].records
     assert [record.data for record in languages] == [{"name": "python", "count": 1}]
     reasons = {r.data["name"]: r.data["count"] for r in metadata["skipped by reason"].records}
-    assert reasons == {"unsupported": 1, "no_symbols": 1}
+    assert reasons == {"binary": 1, "no_symbols": 1}
     assert metadata["picture"].value.startswith("![records by language, skipped by reason](data:")
     assert {c.name for c in metadata["dagster/column_schema"].value.columns} >= {"code", "symbol"}
     assert metadata["commit"].value == git(folder, "rev-parse", "HEAD")
