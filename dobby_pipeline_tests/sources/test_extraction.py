@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dobby_pipeline.sources.extraction import MAX_DEPTH, MAX_NAME, MAX_SIGNATURE, _unique
+from dobby_pipeline.sources.extraction import MAX_DEPTH, MAX_SIGNATURE, _unique
 from dobby_pipeline.sources.languages import LANGUAGES
-from dobby_pipeline.sources.reader import records_of
+from dobby_pipeline.sources.reader import content_of
 from dobby_pipeline.sources.records import KINDS, SourceRecord
+from dobby_pipeline.sources.references import MAX_NAME
 
 EXTENSIONS = [language.extensions[0] for language in LANGUAGES]
 CLASS = '''class Shape:
@@ -31,9 +32,9 @@ CLASS = '''class Shape:
 
 
 def records(path: str, text: str) -> dict[str, SourceRecord]:
-    found = records_of(path, text.encode())
-    assert isinstance(found, list), found
-    return {record.symbol: record for record in found}
+    found = content_of(path, text.encode())
+    assert found.records, found.reason
+    return {record.symbol: record for record in found.records}
 
 
 def outline(record: SourceRecord) -> str:
@@ -146,16 +147,15 @@ def test_a_file_with_errors_keeps_the_symbols_that_parse():
 def test_ten_thousand_levels_of_brackets_take_seconds_at_most(extension, brackets):
     before = time.process_time()
     for text in (brackets[0] * 10_000 + brackets[1] * 10_000, brackets[0] * 10_000):
-        records_of(f"a{extension}", f"x = {text}\n".encode())
+        content_of(f"a{extension}", f"x = {text}\n".encode())
     assert time.process_time() - before < 5
 
 
 @pytest.mark.parametrize(("extension", "opening"), [(".js", "function f(){"), (".c", "struct a{")])
 def test_symbols_nested_without_end_do_not_multiply_the_code(extension, opening):
     text = opening * 3000 + "}" * 3000 + ";"
-    found = records_of(f"a{extension}", text.encode())
-    assert isinstance(found, list)
-    assert len(found) <= MAX_DEPTH
+    found = content_of(f"a{extension}", text.encode()).records
+    assert 0 < len(found) <= MAX_DEPTH
     assert sum(len(record.code) for record in found) <= MAX_DEPTH * len(text)
 
 
@@ -167,10 +167,10 @@ def test_a_line_of_one_megabyte_is_read_in_seconds():
 
 
 def check(path: str, data: bytes) -> None:
-    found = records_of(path, data)
-    if isinstance(found, str):
-        return
-    assert len({record.symbol for record in found}) == len(found) > 0
+    content = content_of(path, data)
+    found = content.records
+    assert bool(found) != bool(content.reason)
+    assert len({record.symbol for record in found}) == len(found)
     lines = data.decode("utf-8-sig").split("\n")
     for record in found:
         assert record.kind in KINDS

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dobby_pipeline.sources.languages import LANGUAGES, grammar, language_of, query
-from dobby_pipeline.sources.reader import records_of
+from dobby_pipeline.sources.reader import content_of
 from dobby_pipeline.sources.records import KINDS, SourceRecord
 
 # The files end in .sample so that neither linters nor Dobby itself take them for code.
@@ -170,9 +170,9 @@ EXPECTED = {
 }
 
 
-def read_sample(name: str) -> list[SourceRecord]:
-    found = records_of(name, (SAMPLES / f"{name}.sample").read_bytes())
-    assert isinstance(found, list)
+def read_sample(name: str) -> tuple[SourceRecord, ...]:
+    found = content_of(name, (SAMPLES / f"{name}.sample").read_bytes()).records
+    assert found
     return found
 
 
