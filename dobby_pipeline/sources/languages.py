@@ -173,21 +173,27 @@ _SHEBANG = re.compile(
     rb"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-\S*[ \t]+)*(?:\S*/)?)?(sh|bash|python|ruby)[0-9.]*(?:\s|$)"
 )
 
+# What bash-completion and others write where a file is read by a shell that runs already.
+_SHELL_MODE = re.compile(rb"#.*-\*-[ \t]*(?:mode:[ \t]*)?(?:shell-script|sh)\b")
+
 
 def language_of(path: str, data: bytes) -> Language | None:
     """The row for a file, by its name; for `.h` and without an extension by its content as well.
 
     A `.h` file is C++ when a line of it starts with a word that C does not have, C otherwise.
-    A file without an extension is of the language of the program in its `#!` line.
+    A file without an extension is of the language of the program in its `#!` line, or of the
+    shell when its first line says so to Emacs.
     """
     filename = path.rpartition("/")[2]
     extension = suffix_of(path)
     if extension == ".h" and _CPP_LINE.search(data):
         return _BY_NAME["cpp"]
     row = _BY_FILENAME.get(filename) or _BY_EXTENSION.get(extension)
-    if row is None and extension == filename and (shebang := _SHEBANG.match(data)):
-        return _BY_NAME["bash" if shebang[1] == b"sh" else shebang[1].decode()]
-    return row
+    if row is not None or extension != filename:
+        return row
+    program = _SHEBANG.match(data)
+    name = program[1].decode() if program else "sh" if _SHELL_MODE.match(data) else ""
+    return _BY_NAME.get("bash" if name == "sh" else name)
 
 
 def suffix_of(path: str) -> str:

@@ -180,6 +180,17 @@ def test_ten_thousand_levels_of_brackets_take_seconds_at_most(extension, bracket
     assert time.process_time() - before < 5
 
 
+def test_a_text_that_takes_too_long_to_parse_is_refused(monkeypatch):
+    # Its time grows with the square of its length: seconds for 40 kB, hours for 1 MiB.
+    monkeypatch.setattr("dobby_pipeline.sources.captures.MAX_PARSE_SECONDS", 0.2)
+    assert content_of("a.sh", b"x " + b".b()" * 10_000).reason == "unparsable"
+
+
+def test_a_long_text_that_parses_quickly_is_read():
+    text = "# é\nf() { g; }\n" * 3_000
+    assert len(records("a.sh", text)) == 3_000
+
+
 @pytest.mark.parametrize(("extension", "opening"), [(".js", "function f(){"), (".c", "struct a{")])
 def test_symbols_nested_without_end_do_not_multiply_the_code(extension, opening):
     text = opening * 3000 + "}" * 3000 + ";"
