@@ -7,7 +7,8 @@ import inspect
 import re
 
 _STRING = re.compile(r"^[rRuU]?(\"\"\"|'''|\"|')(.*)\1$", re.DOTALL)
-_LINE_MARKER = re.compile(r"^//[/!]*[ \t]?")
+_LINE_MARKER = re.compile(r"^(?://[/!]*|#+)[ \t]?")
+_RUBY_BLOCK = re.compile(r"^=begin\b.*|^=end\b.*", re.MULTILINE)
 _BLOCK_START = re.compile(r"^/\*[*!]*")
 _RULE = re.compile(r"^\s*([-=*#/_~+])\1{3,}\s*$")  # a line drawn across the comment
 _BLOCK_LINE = re.compile(r"^[ \t]*\*(?!/)[ \t]?", re.MULTILINE)
@@ -27,6 +28,8 @@ def comments_text(comments: list[str]) -> str:
 
 def _comment_text(comment: str) -> str:
     comment = comment.replace("\r\n", "\n").strip()
+    if comment.startswith("=begin"):
+        return inspect.cleandoc(_RUBY_BLOCK.sub("", comment)).strip()
     if not comment.startswith("/*"):
         return _LINE_MARKER.sub("", comment)
     inner = _BLOCK_START.sub("", comment.removesuffix("*/"))

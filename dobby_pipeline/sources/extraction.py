@@ -10,8 +10,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
-
-from tree_sitter import Node
+from itertools import islice
 
 from dobby_pipeline.sources.captures import Captures, Definition, Span, capture
 from dobby_pipeline.sources.doc_text import comments_text, docstring_text
@@ -28,7 +27,7 @@ it, so that a hostile 1 MiB file of nested functions would otherwise give gigaby
 _TYPES = frozenset({"class", "enum", "impl", "interface", "struct", "trait", "union"})
 _SCOPES = frozenset({"impl", "scope"})
 # `run` of `Engine::run`, but nothing of `[Symbol.iterator]` or `TEST(Suite, case)`.
-_LAST_PART = re.compile(r"(?:\.|::)([^\s.:(){}\[\]<>'\"`]+|operator\b.*)$")
+_LAST_PART = r"([^\s.:(){}\[\]<>'\"`]+|operator\b.*)$"
 _WHITESPACE = re.compile(rb"\s*")
 
 
@@ -68,9 +67,7 @@ def extract(
     newlines = [match.start() for match in re.finditer(rb"\n", data)]
     recorded = [symbol for symbol in symbols if not symbol.is_scope]
     spans = [(symbol.start, symbol.end, symbol.name) for symbol in recorded]
-    records = [
-        _record(path, language, data, captures.root, newlines, symbol) for symbol in recorded
-    ]
+    records = [_record(path, language, data, captures, newlines, symbol) for symbol in recorded]
     return records, attributed(captures.references, spans, data)
 
 
@@ -171,9 +168,9 @@ def _unique(name: str, taken: set[str], counts: Counter[str]) -> str:
     return unique
 
 
-def _own_name(name: str) -> str:
+def _own_name(name: str, separator: str) -> str:
     """What a caller writes: without the receiver or the class that the definition spells out."""
-    last = _LAST_PART.search(name)
+    last = re.search(re.escape(separator) + _LAST_PART, name)
     return bounded(last[1] if last else name)
 
 
@@ -187,19 +184,24 @@ def _kind(symbol: _Symbol, language: Language) -> str:
 
 
 def _record(
-    path: str, language: Language, data: bytes, root: Node, newlines: list[int], symbol: _Symbol
+    path: str,
+    language: Language,
+    data: bytes,
+    captures: Captures,
+    newlines: list[int],
+    symbol: _Symbol,
 ) -> SourceRecord:
     code = data[symbol.start : symbol.end]
-    parts = split(root, data, (symbol.start, symbol.end), symbol.inner)
+    parts = split(captures.root, data, (symbol.start, symbol.end), symbol.inner)
     return SourceRecord(
         path=path,
         symbol=symbol.name,
-        name=_own_name(symbol.definition.name),
+        name=_own_name(symbol.definition.name, language.separator),
         kind=_kind(symbol, language),
         language=language.name,
         start_line=bisect_left(newlines, symbol.start) + 1,
         end_line=bisect_left(newlines, symbol.end - 1) + 1,
-        signature=_signature(symbol, data),
+        signature=_signature(symbol, captures, data),
         docstring=symbol.doc,
         content_hash=hashlib.sha256(code).hexdigest(),
         code=code.decode(),
@@ -208,12 +210,25 @@ def _record(
     )
 
 
-def _signature(symbol: _Symbol, data: bytes) -> str:
-    body = symbol.definition.body
-    text = data[symbol.signature_start : body[0] if body else symbol.end]
+def _signature(symbol: _Symbol, captures: Captures, data: bytes) -> str:
+    """The code up to its body, without attributes inside its node or comments before the body."""
+    start, body = symbol.signature_start, symbol.definition.body
+    index = bisect_left(captures.leading, (start + 1, 0, ""))
+    for item_end, item_start, role in islice(captures.leading, index, None):
+        if item_start != start or role != "decoration":
+            break
+        space = _WHITESPACE.match(data, item_end)
+        start = space.end() if space else item_end
+    end = body[0] if body else symbol.end
+    while body and (item := captures.leading_before(end)) is not None:
+        item_end, item_start, role = item
+        if role != "comment" or item_start < start or data[item_end:end].strip():
+            break
+        end = item_start
+    text = data[start:end]
     line = " ".join(text.decode().split())
     if body:
-        line = line.rstrip(" :={(")
+        line = line.rstrip(" ;:={(")
     return line if len(line) <= MAX_SIGNATURE else line[: MAX_SIGNATURE - 1] + "…"
 
 

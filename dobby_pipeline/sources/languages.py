@@ -41,6 +41,11 @@ _ANY_COMMENT = rf"/[/*](?![/*]*\s*(?:{_DIRECTIVES}))"
 _GO_COMMENT = r"//(?!go:|nolint|\s*\+build)|/\*"
 _JAVADOC = r"/\*\*"
 _RUSTDOC = r"///(?!/)|/\*\*(?![*/])"
+_RUBY_COMMENT = (
+    r"=begin|#(?!!|\s*(?:-\*-|(?:en)?coding:|frozen_string_literal:|warn_indent:|typed:|rubocop:"
+    r"|standard:|steep:|:nocov:|:nodoc:))"
+)
+_SHELL_COMMENT = r"#(?!!|\s*(?:-\*-|shellcheck\s|vim?:|ex:))"
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,61 @@ LANGUAGES = (
         queries=("cpp", "c"),
         separator="::",
     ),
+    Language(
+        name="kotlin",
+        extensions=(".kt", ".kts"),
+        grammar=("tree_sitter_kotlin", "language"),
+        queries=("kotlin",),
+        doc_comment=_JAVADOC,
+    ),
+    Language(
+        name="csharp",
+        extensions=(".cs",),
+        grammar=("tree_sitter_c_sharp", "language"),
+        queries=("csharp",),
+        doc_comment=_RUSTDOC,
+    ),
+    Language(
+        name="swift",
+        extensions=(".swift",),
+        grammar=("tree_sitter_swift", "language"),
+        queries=("swift",),
+        doc_comment=_RUSTDOC,
+    ),
+    Language(
+        name="scala",
+        extensions=(".scala", ".sc"),
+        grammar=("tree_sitter_scala", "language"),
+        queries=("scala",),
+        doc_comment=_JAVADOC,
+    ),
+    Language(
+        name="ruby",
+        extensions=(".rb", ".rake", ".gemspec"),
+        grammar=("tree_sitter_ruby", "language"),
+        queries=("ruby",),
+        # Of classes, of their own methods and of their instances' alike: `#` tells repeated names.
+        separator="::",
+        doc_comment=_RUBY_COMMENT,
+        filenames=("Rakefile", "Gemfile"),
+    ),
+    Language(
+        name="php",
+        extensions=(".php", ".phtml"),
+        grammar=("tree_sitter_php", "language_php"),
+        queries=("php",),
+        separator="::",
+        doc_comment=_JAVADOC,
+    ),
+    Language(
+        name="bash",
+        extensions=(".sh", ".bash"),
+        grammar=("tree_sitter_bash", "language"),
+        queries=("bash",),
+        # Names of functions may hold `.` and `::`.
+        separator="/",
+        doc_comment=_SHELL_COMMENT,
+    ),
 )
 
 _BY_NAME = {row.name: row for row in LANGUAGES}
@@ -136,17 +196,32 @@ _BY_EXTENSION = {extension: row for row in LANGUAGES for extension in row.extens
 _BY_FILENAME = {filename: row for row in LANGUAGES for filename in row.filenames}
 _CPP_LINE = re.compile(rb"^\s*(?:class|namespace|template|using|public:|private:)", re.MULTILINE)
 
+# The program, directly or behind `env` and its options, as in `#!/usr/bin/env -S python3 -u`.
+_SHEBANG = re.compile(
+    rb"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-\S*[ \t]+)*(?:\S*/)?)?(sh|bash|python|ruby)[0-9.]*(?:\s|$)"
+)
+
+# What bash-completion and others write where a file is read by a shell that runs already.
+_SHELL_MODE = re.compile(rb"#.*-\*-[ \t]*(?:mode:[ \t]*)?(?:shell-script|sh)\b")
+
 
 def language_of(path: str, data: bytes) -> Language | None:
-    """The row for a file, by its name; only for `.h` by its content as well.
+    """The row for a file, by its name; for `.h` and without an extension by its content as well.
 
     A `.h` file is C++ when a line of it starts with a word that C does not have, C otherwise.
+    A file without an extension is of the language of the program in its `#!` line, or of the
+    shell when its first line says so to Emacs.
     """
     filename = path.rpartition("/")[2]
     extension = suffix_of(path)
     if extension == ".h" and _CPP_LINE.search(data):
         return _BY_NAME["cpp"]
-    return _BY_FILENAME.get(filename) or _BY_EXTENSION.get(extension)
+    row = _BY_FILENAME.get(filename) or _BY_EXTENSION.get(extension)
+    if row is not None or extension != filename:
+        return row
+    program = _SHEBANG.match(data)
+    name = program[1].decode() if program else "sh" if _SHELL_MODE.match(data) else ""
+    return _BY_NAME.get("bash" if name == "sh" else name)
 
 
 def suffix_of(path: str) -> str:

@@ -118,6 +118,17 @@ def test_a_name_without_end_is_cut():
         ("a.c", "/*****\n * Doc.\n *****/\nint f(void) { }\n", "Doc."),
         ("a.c", "/* ------ */\n/* Doc. */\n/* ------ */\nint f(void) { }\n", "Doc."),
         ("a.cpp", "//! Doc.\ntemplate <class T>\nT f() { }\n", "Doc."),
+        ("a.rb", "# frozen_string_literal: true\n# Doc.\ndef f; end\n", "Doc."),
+        ("a.rb", "# Doc.\n# rubocop:disable A/B\ndef f; end\n", "Doc."),
+        ("a.rb", "#!/usr/bin/env ruby\n# -*- coding: utf-8 -*-\ndef f; end\n", ""),
+        ("a.rb", "# Of another.\n\ndef f; end\n", ""),
+        ("a.rb", "=begin\nDoc.\n  More.\n=end\ndef f; end\n", "Doc.\n  More."),
+        ("a.php", "<?php\n/** Doc.\n * @x y\n */\n#[A]\nfunction f() {}\n", "Doc.\n@x y"),
+        ("a.php", "<?php\n// Not PHPDoc.\nfunction f() {}\n", ""),
+        ("a.php", "<?php\n# Not PHPDoc.\nfunction f() {}\n", ""),
+        ("a.sh", "#!/bin/sh\nf() { :; }\n", ""),
+        ("a.sh", "####\n# Doc.\n#   More.\n####\nf() { :; }\n", "Doc.\n  More."),
+        ("a.sh", "# Doc.\n# shellcheck disable=SC2034\nfunction f { :; }\n", "Doc."),
     ],
 )
 def test_docs_are_found_and_lose_their_markers(path, text, doc):
@@ -130,6 +141,24 @@ def test_decorators_belong_to_the_code_and_the_lines_but_not_to_the_signature():
     assert (record.start_line, record.end_line) == (2, 6)
     assert record.code.startswith("@a\n@b(")
     assert record.signature == "async def f(x: int, y)"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "signature"),
+    [
+        ("a.php", "<?php #[A(1)]\n#[B]\nfunction f(#[C] $x) {}\n", "function f(#[C] $x)"),
+        ("a.rb", "class A < B # :nodoc:\n  # Of x.\n  X = 1\nend\n", "class A < B"),
+        ("a.rb", "private def f(a, # first\n  b); 1; end\n", "private def f(a, # first b)"),
+        ("a.rb", "A = Struct.new(:x) do\n  X = 1\nend\n", "A = Struct.new(:x) do"),
+        ("a.py", "def f():  # noqa\n    # why\n    return 1\n", "def f()"),
+        ("a.sh", "f() # why\n{\n  :\n}\n", "f()"),
+        ("a.sh", "function f { # why\n  :\n}\n", "function f"),
+    ],
+)
+def test_a_signature_has_neither_attributes_nor_comments_before_the_body(path, text, signature):
+    (record,) = records(path, text).values()
+    assert record.signature == signature
+    assert record.code == text.removeprefix("<?php ").strip()
 
 
 def test_a_signature_without_end_is_cut():
@@ -149,6 +178,17 @@ def test_ten_thousand_levels_of_brackets_take_seconds_at_most(extension, bracket
     for text in (brackets[0] * 10_000 + brackets[1] * 10_000, brackets[0] * 10_000):
         content_of(f"a{extension}", f"x = {text}\n".encode())
     assert time.process_time() - before < 5
+
+
+def test_a_text_that_takes_too_long_to_parse_is_refused(monkeypatch):
+    # Its time grows with the square of its length: seconds for 40 kB, hours for 1 MiB.
+    monkeypatch.setattr("dobby_pipeline.sources.captures.MAX_PARSE_SECONDS", 0.2)
+    assert content_of("a.sh", b"x " + b".b()" * 10_000).reason == "unparsable"
+
+
+def test_a_long_text_that_parses_quickly_is_read():
+    text = "# é\nf() { g; }\n" * 3_000
+    assert len(records("a.sh", text)) == 3_000
 
 
 @pytest.mark.parametrize(("extension", "opening"), [(".js", "function f(){"), (".c", "struct a{")])

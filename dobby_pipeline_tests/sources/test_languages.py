@@ -167,7 +167,183 @@ EXPECTED = {
         ("TEST(EngineTest, Runs)", "function", 47, 47),
         ("c_entry", "function", 48, 48),
     ],
+    "ledger.rb": [
+        ("Money::UnbalancedError", "class", 9, 9),
+        ("Money::Ledger", "class", 15, 92),
+        ("Money::Ledger::FORMAT", "method", 20, 20),
+        ("Money::Ledger::open", "method", 25, 27),
+        ("Money::Ledger::cache", "method", 31, 31),
+        ("Money::Ledger::empty", "method", 35, 35),
+        ("Money::Ledger::initialize", "method", 37, 40),
+        ("Money::Ledger::<<", "method", 43, 46),
+        ("Money::Ledger::[]", "method", 48, 48),
+        ("Money::Ledger::currency=", "method", 50, 52),
+        ("Money::Ledger::empty?", "method", 54, 56),
+        ("Money::Ledger::each", "method", 62, 66),
+        ("Money::Ledger::fast!", "method", 70, 70),
+        ("Money::Ledger::fast!#2", "method", 72, 72),
+        ("Money::Ledger::total", "method", 76, 79),
+        ("Money::Ledger::total::helper", "function", 77, 77),
+        ("Money::Ledger::hidden", "method", 81, 87),
+        ("Money::Ledger::hidden::nested", "function", 82, 82),
+        ("Money::Point", "struct", 95, 98),
+        ("Money::Point::distance", "method", 97, 97),
+        ("Money::Pair", "struct", 100, 100),
+        ("Money::Special", "class", 101, 103),
+        ("Money::Special::kind", "method", 102, 102),
+        ("Money::Helpers", "class", 108, 118),
+        ("Money::Helpers::round", "method", 114, 116),
+        ("Money::Helpers::CONFIG::reload", "method", 117, 117),
+        ("Money", "class", 120, 121),
+        ("::TopLevel", "class", 123, 125),
+        ("::TopLevel::logger::warn", "method", 124, 124),
+        ("main", "function", 128, 134),
+    ],
+    "Invoice.php": [
+        ("Shop\\Billing::Invoice", "class", 14, 66),
+        ("Shop\\Billing::Invoice::__construct", "method", 30, 34),
+        ("Shop\\Billing::Invoice::total", "method", 39, 48),
+        ("Shop\\Billing::Invoice::total::$half", "function", 44, 46),
+        ("Shop\\Billing::Invoice::last", "method", 51, 51),
+        ("Shop\\Billing::Invoice::visitor", "method", 55, 60),
+        ("Shop\\Billing::Invoice::visitor::visit", "method", 58, 58),
+        ("Shop\\Billing::Invoice::list", "method", 62, 65),
+        ("Shop\\Billing::HasTotal", "interface", 69, 72),
+        ("Shop\\Billing::Loggable", "trait", 74, 78),
+        ("Shop\\Billing::Loggable::log", "method", 77, 77),
+        ("Shop\\Billing::Status", "enum", 81, 88),
+        ("Shop\\Billing::Status::fromLabel", "method", 87, 87),
+        ("with_tax", "function", 95, 98),
+        ("str_starts", "function", 102, 105),
+        ("str_starts::inner_helper", "function", 103, 103),
+        ("str_starts#2", "function", 107, 107),
+        ("$double", "function", 111, 111),
+        ("Shape", "class", 113, 113),
+        ("Shape::name", "method", 113, 113),
+        ("after_markup", "function", 117, 119),
+    ],
+    "deploy.sh": [
+        ("log", "function", 14, 16),
+        ("cleanup", "function", 23, 25),
+        ("usage", "function", 28, 33),
+        ("build", "function", 36, 39),
+        ("deploy::one-host", "function", 42, 47),
+        ("deploy::one-host/retry", "function", 45, 45),
+        ("_is_linux", "function", 49, 49),
+        ("check_all", "function", 51, 60),
+        ("with_redirect", "function", 62, 64),
+        ("open_url", "function", 68, 68),
+        ("open_url#2", "function", 70, 70),
+        ("main", "function", 73, 83),
+        ("log#2", "function", 85, 85),
+        ("one.two", "function", 86, 86),
+    ],
 }
+
+# Samples whose docs are checked as well: every symbol that has one.
+DOCS = {
+    "ledger.rb": {
+        "Money::UnbalancedError": "Raised when a ledger does not balance.",
+        "Money::Ledger": "A book of entries.\n\nIt is append-only.",
+        "Money::Ledger::FORMAT": "How an amount is shown.",
+        "Money::Ledger::open": "Opens the ledger at a path.",
+        "Money::Ledger::empty": "An empty ledger.",
+        "Money::Ledger::<<": "Adds an entry.",
+        "Money::Ledger::each": "Goes through all entries.\n  Slowly.",
+        "Money::Ledger::total": "Of the sum alone.",
+        "Money::Point": "Two numbers.",
+        "Money::Point::distance": "How far.",
+        "Money::Helpers": "Things for any ledger.",
+        "Money::Helpers::round": "Rounds.",
+        "main": "At the top.",
+    },
+    "Invoice.php": {
+        "Shop\\Billing::Invoice": "What a customer owes.\n\n@template T",
+        "Shop\\Billing::Invoice::__construct": "Lines may be added later.",
+        "Shop\\Billing::Invoice::total": "The sum of all lines.",
+        "Shop\\Billing::HasTotal": "Whatever has a total.",
+        "Shop\\Billing::Loggable::log": "Writes it down.",
+        "Shop\\Billing::Status": "How far it is.",
+        "Shop\\Billing::Status::fromLabel": "For people.",
+        "with_tax": "The price with tax.",
+        "str_starts": "Where PHP is old.",
+        "$double": "Twice as much.",
+    },
+    "deploy.sh": {
+        "log": "Writes a message to standard error.\n$1: the message",
+        "cleanup": "Cleans up.\nGlobals:\n  ROOT",
+        "build": "In a subshell, so that the folder stays.",
+        "deploy::one-host/retry": "Only here.",
+        "open_url": "By the kernel.",
+    },
+}
+
+# The same program in each language: a type with a method where there are types, a function, and
+# the function once more. The first symbol comes before anything that has to stay first.
+PROGRAMS = {
+    "python": (
+        "class A:\n    def m(self): 1\ndef f(): 1\ndef f(): 2\n",
+        ["A", "A.m", "f", "f#2"],
+    ),
+    "javascript": (
+        "class A { m() { 1 } }\nfunction f() { 1 }\nfunction f() { 2 }\n",
+        ["A", "A.m", "f", "f#2"],
+    ),
+    "typescript": (
+        "class A { m(): void { 1 } }\nfunction f() { 1 }\nfunction f() { 2 }\n",
+        ["A", "A.m", "f", "f#2"],
+    ),
+    "tsx": (
+        "class A { m() { return <b/> } }\nfunction f() { 1 }\nfunction f() { 2 }\n",
+        ["A", "A.m", "f", "f#2"],
+    ),
+    "rust": (
+        "struct A {}\nimpl A { fn m() { 1 } }\nfn f() { 1 }\nfn f() { 2 }\n",
+        ["A", "A::m", "f", "f#2"],
+    ),
+    "go": (
+        "type A struct {}\nfunc (a A) m() { g() }\nfunc f() { g() }\nfunc f() { h() }\n",
+        ["A", "A.m", "f", "f#2"],
+    ),
+    "java": (
+        "class A { void m() { g(); } void f() { g(); } void f(int x) { h(); } }\n",
+        ["A", "A.m", "A.f", "A.f#2"],
+    ),
+    "kotlin": (
+        "class A { fun m() { g() } }\nfun f() { g() }\nfun f(x: Int) { h() }\n",
+        ["A", "A.m", "f", "f#2"],
+    ),
+    "c": (
+        "struct a { int x; };\nint f(void) { return 1; }\nint f(void) { return 2; }\n",
+        ["a", "f", "f#2"],
+    ),
+    "cpp": (
+        "class A { int m() { return 1; } };\nint f() { return 1; }\nint f(int x) { return 2; }\n",
+        ["A", "A::m", "f", "f#2"],
+    ),
+    "csharp": (
+        "class A { void M() { G(); } void F() { G(); } void F(int x) { H(); } }\n",
+        ["A", "A.M", "A.F", "A.F#2"],
+    ),
+    "ruby": (
+        "class A\n  def m; 1; end\nend\ndef f; 1; end\ndef f; 2; end\n",
+        ["A", "A::m", "f", "f#2"],
+    ),
+    "php": (
+        "class A { function m() { g(); } }\nfunction f() { g(); }\nfunction f() { h(); }\n",
+        ["A", "A::m", "f", "f#2"],
+    ),
+    "swift": (
+        "class A { func m() { g() } }\nfunc f() { g() }\nfunc f(x: Int) { h() }\n",
+        ["A", "A.m", "f", "f#2"],
+    ),
+    "scala": (
+        "class A { def m() = { 1 } }\ndef f() = { 1 }\ndef f(x: Int) = { 2 }\n",
+        ["A", "A.m", "f", "f#2"],
+    ),
+    "bash": ("f() { g; }\nf() { h; }\n", ["f", "f#2"]),
+}
+FIRST_LINE = {"php": "<?php\n"}
 
 
 def read_sample(name: str) -> tuple[SourceRecord, ...]:
@@ -202,10 +378,11 @@ def test_every_language_names_itself_and_uses_known_kinds(name):
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
 def test_every_capture_of_a_query_is_one_that_is_understood(language):
-    others = {"scope", "impl", "name", "declarator", "receiver", "implements", "body", "_object"}
+    others = {"scope", "impl", "name", "declarator", "receiver", "implements", "body"}
     known = KINDS | others | {"keyword", "decoration", "comment", "docstring"}
     compiled = query(language)
-    assert {compiled.capture_name(i) for i in range(compiled.capture_count)} <= known
+    captures = {compiled.capture_name(i) for i in range(compiled.capture_count)}
+    assert {name for name in captures if not name.startswith("_")} <= known
     assert grammar(language) is grammar(language)
 
 
@@ -218,7 +395,22 @@ def test_every_capture_of_a_query_is_one_that_is_understood(language):
         ("plain.h", b"struct a { int class_; };\n", "c"),
         ("plain.h", b"#include <x>\n  class A {};\n", "cpp"),
         ("plain.h", b"namespace a {}\n", "cpp"),
-        ("script", b"#!/usr/bin/env python\n", None),
+        ("bin/tool", b"#!/usr/bin/env python\n", "python"),
+        ("bin/tool", b"#!/usr/bin/env -S python3.12 -u\n", "python"),
+        ("bin/tool", b"#! /bin/sh\n", "bash"),
+        ("bin/tool", b"#!/bin/bash -e\r\n", "bash"),
+        ("bin/tool", b"#!/usr/local/bin/ruby", "ruby"),
+        ("bin/tool", b"#!/usr/bin/fish\n", None),
+        ("bin/tool", b"#!/usr/bin/env pythonic\n", None),
+        ("bin/tool", b"#!/usr/bin/env perl # python\n", None),
+        ("bin/tool", b"\n#!/bin/sh\n", None),
+        ("notes.txt", b"#!/bin/sh\n", None),
+        ("completions/tar", b"# for tar  -*- shell-script -*-\n", "bash"),
+        ("completions/tar", b"# -*- mode: sh; tab-width: 8 -*-\n", "bash"),
+        ("Notes", b"# on shell-script\n", None),
+        ("Rakefile", b"", "ruby"),
+        ("a.GEMSPEC", b"", "ruby"),
+        ("view.phtml", b"", "php"),
         ("py", b"", None),
         ("README.md", b"", None),
     ],
@@ -226,3 +418,34 @@ def test_every_capture_of_a_query_is_one_that_is_understood(language):
 def test_a_file_s_language_comes_from_its_name(path, text, expected):
     language = language_of(path, text)
     assert (language.name if language else None) == expected
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_a_file_s_docs_belong_to_their_symbols(name):
+    assert {r.symbol: r.docstring for r in read_sample(name) if r.docstring} == DOCS[name]
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
+def test_keys_and_content_stay_when_lines_are_added_above(language):
+    program, keys = PROGRAMS[language.name]
+    first = FIRST_LINE.get(language.name, "")
+    path = f"a{language.extensions[0]}"
+    before = content_of(path, f"{first}{program}".encode()).records
+    after = content_of(path, f"{first}\n\n\n{program}".encode()).records
+    assert [r.symbol for r in before] == keys
+    assert [(r.symbol, r.kind, r.content_hash, r.start_line) for r in after] == [
+        (r.symbol, r.kind, r.content_hash, r.start_line + 3) for r in before
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "name"),
+    [
+        ("a.sh", "a::b.c() { :; }\n", "a::b.c"),
+        ("a.rb", "class A::B; end\n", "B"),
+        ("a.php", "<?php namespace A\\B { function c() {} }\n", "c"),
+    ],
+)
+def test_a_symbol_s_own_name_is_cut_at_its_language_s_separator_alone(path, text, name):
+    (record,) = content_of(path, text.encode()).records
+    assert (record.name, record.kind == "method") == (name, False)

@@ -236,7 +236,7 @@ end
 """,
         {
             "": {"import": "b x", "call": "require require_relative"},
-            "A.f": {"call": "g h A Bar m puts empty?"},
+            "A::f": {"call": "g h A Bar m puts empty?"},
         },
     ),
     "a.php": (
@@ -251,7 +251,7 @@ class K { function f() { g(); $a->h(1); new Foo(2); new \\A\\Bar; A\\b(); K::s()
 """,
         {
             "": {"import": "C E F h x.php z.php i.php"},
-            "K.f": {"call": "g h Foo Bar b s t n"},
+            "K::f": {"call": "g h Foo Bar b s t n"},
         },
     ),
     "a.swift": (
