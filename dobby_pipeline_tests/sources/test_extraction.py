@@ -86,7 +86,7 @@ def test_a_name_that_looks_numbered_does_not_collide():
 
 
 def test_a_name_without_end_is_cut():
-    found = records("a.js", f"class A {{ ['{'x' * 5000}']() {{}} ['{'x' * 5000}']() {{}} }}\n")
+    found = records("a.ts", f"class A {{ ['{'x' * 5000}']() {{}} ['{'x' * 5000}']() {{}} }}\n")
     assert max(len(symbol) for symbol in found) <= MAX_NAME + len("A.#2")
     assert len(found) == 3
 
@@ -114,7 +114,7 @@ def test_a_name_without_end_is_cut():
         ("A.java", "/** Doc.\n * @x y\n */\n@A @B(1)\nclass A {}\n", "Doc.\n@x y"),
         ("A.java", "// Not Javadoc.\nclass A {}\n", ""),
         ("a.ts", "/** Doc. */\n// @ts-ignore\nexport default class A {}\n", "Doc."),
-        ("a.js", "/* @__NO_SIDE_EFFECTS__ */\nfunction f() {}\n", ""),
+        ("a.ts", "/* @__NO_SIDE_EFFECTS__ */\nfunction f() {}\n", ""),
         ("a.c", "/*****\n * Doc.\n *****/\nint f(void) { }\n", "Doc."),
         ("a.c", "/* ------ */\n/* Doc. */\n/* ------ */\nint f(void) { }\n", "Doc."),
         ("a.cpp", "//! Doc.\ntemplate <class T>\nT f() { }\n", "Doc."),
@@ -191,7 +191,7 @@ def test_a_long_text_that_parses_quickly_is_read():
     assert len(records("a.sh", text)) == 3_000
 
 
-@pytest.mark.parametrize(("extension", "opening"), [(".js", "function f(){"), (".c", "struct a{")])
+@pytest.mark.parametrize(("extension", "opening"), [(".ts", "function f(){"), (".c", "struct a{")])
 def test_symbols_nested_without_end_do_not_multiply_the_code(extension, opening):
     text = opening * 3000 + "}" * 3000 + ";"
     found = content_of(f"a{extension}", text.encode()).records
@@ -202,7 +202,7 @@ def test_symbols_nested_without_end_do_not_multiply_the_code(extension, opening)
 def test_a_line_of_one_megabyte_is_read_in_seconds():
     text = ("function f(){} /*c*/ " * 50_000)[: 1 << 20]
     before = time.process_time()
-    assert len(records("a.js", text)) > 49_000
+    assert len(records("a.ts", text)) > 49_000
     assert time.process_time() - before < 20
 
 
