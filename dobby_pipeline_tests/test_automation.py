@@ -39,6 +39,7 @@ def requested(result) -> list[tuple[str, str]]:
 
 def ingested(cozo, repo: str, commit: str) -> None:
     row = {"repo": repo, "commit": commit, "files": 1, "records": 1, "extractor": "x"}
+    row["content"] = "tree"
     rows = SNAPSHOTS.rows([{**row, "updated_at": "now"}])
     cozo.store().run("write", SNAPSHOTS.put(), {"rows": rows}, write=True)
 

@@ -57,11 +57,12 @@ class CozoIOManager(dg.IOManager):
         relation = self._relations[context.asset_key.path[-1]]
         repos = context.asset_partition_keys
         run = context.run_id
+        told: dict[str, Any] = {}
         if isinstance(obj, Batches):
             if len(repos) != 1:
                 raise TypeError(f"{relation.name}: Batches belong to one partition, not {repos}")
             count = write_partition(self._store, relation, repos[0], run, obj, whole=obj.whole)
-            context.add_output_metadata(obj.finish())
+            told = obj.finish()
         elif _is_frame(obj):
             count = 0
             rows = frame_rows(obj)
@@ -74,9 +75,9 @@ class CozoIOManager(dg.IOManager):
             raise TypeError(
                 f"{relation.name}: an asset gives a DataFrame or Batches, not {type(obj).__name__}"
             )
-        context.add_output_metadata(
-            {"dagster/row_count": count, "dagster/column_schema": self._schema(relation)}
-        )
+        # Batches that are not the whole partition tell themselves how many rows it has.
+        shown = {"dagster/row_count": count, "dagster/column_schema": self._schema(relation)}
+        context.add_output_metadata({**shown, **told})
 
     def _schema(self, relation: Relation) -> dg.TableSchema:
         rows = self._store.run(f"columns of {relation.name}", f"::columns {relation.name}")

@@ -8,6 +8,7 @@ Not here: opening and closing (store.py).
 """
 
 import re
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -41,7 +42,10 @@ def needs_flush(path: Path) -> bool:
     for log in _logs(path):
         with suppress(FileNotFoundError):  # dropped by another process since it was listed
             sizes.append(log.stat().st_size)
-    return len(sizes) > MAX_LOGS or sum(sizes) > MAX_LOG_BYTES
+    crowded = len(sizes) > MAX_LOGS or sum(sizes) > MAX_LOG_BYTES
+    # What is written out needs its space before the logs give theirs back, and an engine whose
+    # flush failed serves nothing more.
+    return crowded and shutil.disk_usage(path).free > 2 * sum(sizes) + MAX_LOG_BYTES
 
 
 def write_options(path: Path) -> None:

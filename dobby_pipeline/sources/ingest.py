@@ -415,6 +415,7 @@ def _held_metadata(snapshot: Row, held: list[Row], redacted: list[Row]) -> dict[
         "commit": snapshot["commit"],
         "files": snapshot["files"],
         "records": snapshot["records"],
+        "dagster/row_count": snapshot["records"],
         "skipped files": skipped.total(),
         "records by language": dict(records.most_common()),
         "skipped by reason": dict(skipped.most_common()),

@@ -83,7 +83,7 @@ def test_the_doctor_tells_what_works_on_this_machine(workplace, git_repo):
     findings = {row["check"]: row for row in done.rows}
     assert list(findings) == ["python", "device", "blas", "model", "database", "dagster"]
     assert done.status == 0, done.out
-    assert "schema version 1 of 1" in findings["database"]["detail"]
+    assert "schema version 2 of 2" in findings["database"]["detail"]
     assert "sentence" in findings["model"]["detail"]
     assert "GFLOP/s" in findings["blas"]["detail"]
     assert "ok   blas" in workplace.dobby("doctor").out

@@ -92,7 +92,7 @@ def test_a_comment_that_fits_is_not_cut_away_from_its_line():
 
 def test_code_on_one_line_is_cut_between_its_statements():
     calls = "".join(f"call{n}();" for n in range(2000))
-    for text in parts_of("a.js", f"function f() {{{calls}}}")[1:]:
+    for text in parts_of("a.ts", f"function f() {{{calls}}}")[1:]:
         assert text.startswith("call")
 
 
@@ -148,7 +148,7 @@ def test_nested_bodies_count_as_an_ellipsis():
 def test_the_last_part_is_more_than_a_closing_bracket():
     for extra in range(0, 200, 7):
         lines = "".join(f"  call({n:04});\n" for n in range(285)) + " " * extra + "done();\n"
-        *_, last = parts_of("a.js", f"function f() {{\n{lines}}}")
+        *_, last = parts_of("a.ts", f"function f() {{\n{lines}}}")
         assert size(last) > MAX_PART_BYTES / 5
 
 
@@ -163,13 +163,13 @@ def test_an_edit_within_a_part_leaves_the_others_as_they_were():
 @pytest.mark.parametrize("brackets", ["()", "[]"])
 def test_ten_thousand_levels_of_nesting_are_no_matter(brackets):
     opening, closing = brackets
-    texts = parts_of("a.js", f"function f() {{ x = {opening * 10_000}1{closing * 10_000} }}")
+    texts = parts_of("a.ts", f"function f() {{ x = {opening * 10_000}1{closing * 10_000} }}")
     assert len(texts) == 6
 
 
 def test_functions_nested_without_end_are_cut_each_for_itself():
     text = "function f() { a(1); " * 3000 + "}" * 3000
-    found = content_of("a.js", text.encode()).records
+    found = content_of("a.ts", text.encode()).records
     large = [record for record in found if record.parts]
     for record in found:
         shown(record)
@@ -214,7 +214,7 @@ TEXT = st.text(st.sampled_from("ab ü名😀\n\r\t'\"#(){}[];:,.=+"), max_size=6
 INDENT = "    "
 WRAPPED = {
     ".py": ("def f():\n x = '''", "'''"),
-    ".js": ("function f() {", "}"),
+    ".ts": ("function f() {", "}"),
     ".rs": ("fn f() {", "}"),
 }
 
@@ -264,7 +264,7 @@ def test_random_nested_code_is_covered_in_order_by_bounded_parts(code, limit):
 @given(st.sampled_from(EXTENSIONS), st.lists(TEXT, max_size=12).map("".join), st.integers(16, 200))
 @settings(max_examples=300, deadline=None)
 @example(".py", "\n" * 300, 16)
-@example(".js", "function g(){}" * 40, 16)
+@example(".ts", "function g(){}" * 40, 16)
 def test_random_text_is_covered_in_order_by_bounded_parts(extension, text, limit):
     head, tail = WRAPPED.get(extension, ("class f {", "}"))
     check_all(f"a{extension}", head + text, limit)
