@@ -278,9 +278,9 @@ def _parts(language: str, code: str) -> tuple[tuple[int, int], ...]:
 
 def _redacted(text: str, found: Counter[str]) -> str:
     """The text without its secrets, each counted by kind in `found`."""
-    redacted = redact(text)
-    found.update(redacted.found)
-    return redacted.text
+    clean = redact(text.encode())
+    found.update(clean.found)
+    return clean.data.decode()
 
 
 def _only_symbol(path: str, language: str, code: str) -> SourceRecord | None:

@@ -14,14 +14,14 @@ from dobby_pipeline.sources.extraction import extract
 from dobby_pipeline.sources.git_tree import UnreadableBlobError, read_blob, tree_id
 from dobby_pipeline.sources.languages import grammars_fingerprint, language_of, suffix_of
 from dobby_pipeline.sources.records import UNREADABLE, FileContent, ListedFile
-from dobby_pipeline.sources.secrets import redact, rules_fingerprint
+from dobby_pipeline.sources.secrets import redact, redaction_fingerprint
 from dobby_pipeline.sources.skip_rules import content_reason, entry_reason, is_written_by_hand
 from dobby_pipeline.sources.tree_rules import placed_entries
 
 _RULES_VERSION = 3  # raise it when the same file would give other records
 
-EXTRACTOR_VERSION = f"{_RULES_VERSION}-{grammars_fingerprint()}-{rules_fingerprint()}"
-"""Changes whenever the same blob may give other records: with it, cached records lapse."""
+EXTRACTOR_VERSION = f"{_RULES_VERSION}-{grammars_fingerprint()}-{redaction_fingerprint()}"
+"""Changes whenever the same blob may give other records or redactions: then cached ones lapse."""
 
 _BY_HAND = "+by-hand"
 """Ends a file's `blob` where `.gitattributes` says `-linguist-generated`: the same content gives
@@ -84,15 +84,15 @@ def content_of(path: str, data: bytes, *, by_hand: bool = False) -> FileContent:
     language = language_of(path, data)
     if language is None:
         return FileContent(reason="unsupported")
-    redacted = redact(data.decode())
+    clean = redact(data)
     try:
-        records, references = extract(path, language, redacted.text.encode())
+        records, references = extract(path, language, clean.data)
     except UnparsableError:
-        return FileContent(reason="unparsable", language=language.name, redacted=redacted.found)
+        return FileContent(reason="unparsable", language=language.name, redacted=clean.found)
     return FileContent(
         tuple(records),
         reason="" if records else "no_symbols",
         language=language.name,
         references=tuple(references),
-        redacted=redacted.found,
+        redacted=clean.found,
     )
