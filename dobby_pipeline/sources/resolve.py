@@ -16,7 +16,7 @@ What a name can mean:
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -36,6 +36,11 @@ PAGE_ROWS = 5_000
 """Rows read, or files written, in one transaction. They are short."""
 
 _OUTCOMES = ("resolved", "ambiguous", "external")
+
+_OF_PATHS = """
+paths[path] <- $paths
+?[path, symbol, names] := paths[path], *symbol_references{repo: $repo, path, symbol, names}
+"""
 
 _COUNTS = """
 ?[sum(resolved), sum(ambiguous), sum(external)] :=
@@ -140,7 +145,7 @@ def resolve(store: CozoStore, repo: str, changed: Changed | None = None) -> Reso
     with store.held("read names") as held:
         names = _names(held, repo)
         families = _families(held, repo)
-    for page in read_partition(store, SYMBOL_REFERENCES, [repo], page_rows=PAGE_ROWS):
+    for page in _references(store, repo, changed):
         by_path: dict[str, list[Row]] = {}
         for row in page:
             by_path.setdefault(row["path"], []).append(row)
@@ -154,6 +159,15 @@ def resolve(store: CozoStore, repo: str, changed: Changed | None = None) -> Reso
     counts = store.run("count references", _COUNTS, {"repo": repo})
     found = {key: int(row[f"sum({key})"]) for row in counts for key in _OUTCOMES}
     return Resolution(**{key: found.get(key, 0) for key in _OUTCOMES})
+
+
+def _references(store: CozoStore, repo: str, changed: Changed | None) -> Iterator[list[Row]]:
+    """Pages of symbol_references, each of whole files, in which there may be something to do."""
+    if changed is None or changed.names:
+        yield from read_partition(store, SYMBOL_REFERENCES, [repo], page_rows=PAGE_ROWS)
+    elif changed.paths:
+        params = {"repo": repo, "paths": [[path] for path in changed.paths]}
+        yield store.run("read symbol_references", _OF_PATHS, params)
 
 
 def _names_any(rows: list[Row], names: set[str]) -> bool:
