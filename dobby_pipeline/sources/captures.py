@@ -3,6 +3,7 @@
 Not here: what the spans mean together, nesting, names and docs (extraction.py).
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -30,6 +31,13 @@ _UNWATCHED = 32_768
 """Bytes up to which no text is known to take longer than MAX_PARSE_SECONDS."""
 
 _CHUNK = 4_096
+
+MAX_LARGE_NODES = 5_000
+"""Nodes of more than MAX_TOKEN_RUN bytes. A chain of 40,000 `.b()` has that many, one in the
+other, and a query took a minute for it; a file of hand-written code has some dozens."""
+
+_OPEN_ANGLES = re.compile(rb"(?:\w{1,64}\s{0,4}<\s{0,4}){1000}")
+"""`a<a<a<…`: each may open a generic, and a parser that tries both ways took 2.4 GB for 16,000."""
 
 _SCOPES = ("scope", "impl")
 _DEFINITIONS = (*sorted(KINDS), *_SCOPES)
@@ -131,6 +139,8 @@ def capture(language: Language, data: bytes) -> Captures:
     """
     compiled = query(language)
     parser = Parser(grammar(language))
+    if _OPEN_ANGLES.search(data):
+        raise UnparsableError("angle brackets are opened without end")
     if len(data) > _UNWATCHED:
         _refuse_slow_text(parser, data)
     tree = parser.parse(data)
@@ -219,8 +229,12 @@ def _refuse_slow_text(parser: Parser, data: bytes) -> None:
 def _refuse_token_runs(root: Node) -> None:
     budget = MAX_TOKEN_RUN**2
     pending = [root]
+    seen = 0
     while pending:
         node = pending.pop()
+        seen += 1
+        if seen > MAX_LARGE_NODES:
+            raise UnparsableError("nested too deep")
         children = node.children
         if len(children) > MAX_TOKEN_RUN:
             runs = groupby(children, key=lambda child: child.is_named)

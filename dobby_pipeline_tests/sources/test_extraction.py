@@ -314,3 +314,13 @@ def test_random_tokens_give_sound_records_with_unique_names(extension, text):
 @settings(max_examples=200, deadline=None)
 def test_random_text_never_breaks_the_parser(extension, text):
     check(f"a{extension}", text.encode())
+
+
+@pytest.mark.parametrize("extension", [".cs", ".java", ".ts", ".cpp"])
+def test_generics_opened_without_end_are_refused_before_they_are_parsed(extension):
+    assert content_of(f"a{extension}", b"x = " + b"a<" * 60_000).reason == "unparsable"
+
+
+@pytest.mark.parametrize("extension", [".kt", ".swift", ".scala", ".py"])
+def test_calls_chained_without_end_are_refused(extension):
+    assert content_of(f"a{extension}", b"x = a" + b".b()" * 40_000).reason == "unparsable"
