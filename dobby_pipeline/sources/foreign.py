@@ -62,7 +62,7 @@ class ForeignSource:
     """The rows of a foreign database at one state of it.
 
     Every row either is one record of a listed file, or is listed by itself with the reason why
-    it gives none. One file's rows are held at a time, by each thread that reads.
+    it gives none. One file's rows are held at a time.
 
     Attributes:
         kind: `cozo` or `parseltongue`.
@@ -77,6 +77,11 @@ class ForeignSource:
     def content(self) -> str:
         """As `Source.content`."""
         return self.version
+
+    @property
+    def portable(self) -> bool:
+        """As `Source.portable`: the spool is this process's own."""
+        return False
 
     def files(self) -> Iterator[ListedFile]:
         """As `Source.files`, by path."""

@@ -3,10 +3,8 @@
 Not here: what makes a record (reader.py) or where Dagster comes in (assets.py).
 """
 
-import os
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -28,6 +26,7 @@ from dobby_pipeline.schema.relations import (
     SYMBOL_REFERENCES,
 )
 from dobby_pipeline.sources.languages import suffix_of
+from dobby_pipeline.sources.read_ahead import ReadAhead
 from dobby_pipeline.sources.reader import EXTRACTOR_VERSION
 from dobby_pipeline.sources.records import (
     UNREADABLE,
@@ -43,9 +42,6 @@ FILES_A_LOOK = 500
 
 RECORDS_A_CHANGE = 2000
 """In one transaction, which takes some 60 ms; opening the database for it takes 20 ms more."""
-
-READERS = min(8, os.cpu_count() or 1)
-"""Threads that read files: parsing lets other threads of Python run, and so does the database."""
 
 REPLACED = (*FILE_OWNED, *RESOLVED)
 
@@ -200,12 +196,13 @@ class Ingest:
         yield Transaction(_BETWEEN_STATES, {"repo": self.repo}, 0)
         total = sum(1 for _ in self.source.files())
         listed = self.source.files()
-        while look := list(islice(listed, FILES_A_LOOK)):
-            for change in self._changes(look):
-                if change.rows:
-                    self._note(change)
-                    yield change.transaction()
-                self._tell(total)
+        with ReadAhead(self.source) as reader:
+            while look := list(islice(listed, FILES_A_LOOK)):
+                for change in self._changes(look, reader):
+                    if change.rows:
+                        self._note(change)
+                        yield change.transaction()
+                    self._tell(total)
         for change in self._removals():
             self._note(change)
             yield change.transaction(PATH_OWNED)
@@ -223,7 +220,7 @@ class Ingest:
         self._changed.paths.update(change.replaced)
         self._changed.names.update(name for _, _, name, _ in differ)
 
-    def _changes(self, look: list[ListedFile]) -> Iterator[_Change]:
+    def _changes(self, look: list[ListedFile], reader: ReadAhead) -> Iterator[_Change]:
         stored = self._stored(look)
         same = [file for file in look if _is_same(file, stored.get(file.path))]
         change = _Change(self.repo, self.run)
@@ -232,9 +229,11 @@ class Ingest:
         self.tally.unchanged += len(same)
         self.files += len(same)
         known = {file.path for file in same}
-        yield from self._replacements([f for f in look if f.path not in known], change)
+        yield from self._replacements([f for f in look if f.path not in known], change, reader)
 
-    def _replacements(self, new: list[ListedFile], change: _Change) -> Iterator[_Change]:
+    def _replacements(
+        self, new: list[ListedFile], change: _Change, reader: ReadAhead
+    ) -> Iterator[_Change]:
         """Changes that give each file its new rows, each of some RECORDS_A_CHANGE records.
 
         Args:
@@ -251,8 +250,8 @@ class Ingest:
             self.files += len(part)
             yield change
             change = _Change(self.repo, self.run)
-        unknown = (file for file in new if _content_key(file) not in found)
-        for file, content in read_ahead(self.source, unknown):
+        unknown = [file for file in new if _content_key(file) not in found]
+        for file, content in reader.contents(unknown):
             change.replace(file.path, _owned_rows(content))
             change.list(file, _file_row(file, content))
             self.tally.read += 1
@@ -322,25 +321,6 @@ class Ingest:
             params = {"rows": SNAPSHOTS.rows([snapshot])}
             held.run("write snapshots", SNAPSHOTS.put(), params, write=True)
         return {**_held_metadata(snapshot, files, redacted), **asdict(self.tally), **metadata}
-
-
-def read_ahead(
-    source: Source, files: Iterable[ListedFile]
-) -> Iterator[tuple[ListedFile, FileContent]]:
-    """The files' contents in their order, READERS of them read at a time, twice as many held."""
-    pending: deque[tuple[ListedFile, Future[FileContent]]] = deque()
-    with ThreadPoolExecutor(READERS, "reader") as pool:
-        for file in files:
-            pending.append((file, pool.submit(_read, source, file)))
-            if len(pending) > 2 * READERS:
-                first, content = pending.popleft()
-                yield first, content.result()
-        for rest, content in pending:
-            yield rest, content.result()
-
-
-def _read(source: Source, file: ListedFile) -> FileContent:
-    return FileContent(reason=file.reason) if file.reason else source.read(file)
 
 
 def _is_same(file: ListedFile, stored: Row | None) -> bool:

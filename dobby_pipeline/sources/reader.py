@@ -6,14 +6,22 @@ Not here: the rows' way into the store (ingest.py), and foreign databases (forei
 import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import pygit2
 
 from dobby_pipeline.sources.captures import UnparsableError
 from dobby_pipeline.sources.extraction import extract
-from dobby_pipeline.sources.git_tree import UnreadableBlobError, read_blob, tree_id
+from dobby_pipeline.sources.git_tree import (
+    UnreadableBlobError,
+    open_repository,
+    read_blob,
+    tree_id,
+)
 from dobby_pipeline.sources.languages import grammars_fingerprint, language_of, suffix_of
-from dobby_pipeline.sources.records import UNREADABLE, FileContent, ListedFile
+from dobby_pipeline.sources.records import UNPARSABLE, UNREADABLE, FileContent, ListedFile
 from dobby_pipeline.sources.secrets import redact, redaction_fingerprint
 from dobby_pipeline.sources.skip_rules import content_reason, entry_reason, is_written_by_hand
 from dobby_pipeline.sources.tree_rules import placed_entries
@@ -48,6 +56,14 @@ class GitSource:
         """The tree's id: a commit that changes no file has the tree of its parent."""
         return tree_id(self.repository, self.commit)
 
+    @property
+    def portable(self) -> bool:
+        """As `Source.portable`."""
+        return True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopened, (self.repository.path, self.commit)
+
     def files(self) -> Iterator[ListedFile]:
         """As `Source.files`.
 
@@ -69,6 +85,11 @@ class GitSource:
         return content_of(file.path, data, by_hand=blob_id != file.blob)
 
 
+@lru_cache(maxsize=1)
+def _reopened(folder: str, commit: str) -> GitSource:
+    return GitSource(open_repository(Path(folder)), commit)
+
+
 def content_of(path: str, data: bytes, *, by_hand: bool = False) -> FileContent:
     """What a file of this name and content gives.
 
@@ -88,7 +109,7 @@ def content_of(path: str, data: bytes, *, by_hand: bool = False) -> FileContent:
     try:
         records, references = extract(path, language, clean.data)
     except UnparsableError:
-        return FileContent(reason="unparsable", language=language.name, redacted=clean.found)
+        return FileContent(reason=UNPARSABLE, language=language.name, redacted=clean.found)
     return FileContent(
         tuple(records),
         reason="" if records else "no_symbols",

@@ -26,6 +26,9 @@ KINDS = frozenset(
 UNREADABLE = "unreadable"
 """The reason of a file whose content is not there or damaged: it may be there another time."""
 
+UNPARSABLE = "unparsable"
+"""The reason of a file whose text a grammar cannot read, or not within bounds."""
+
 REFERENCE_KINDS = ("call", "import")
 """The kinds of reference that are read from code."""
 
@@ -134,6 +137,11 @@ class Source(Protocol):
     @property
     def content(self) -> str:
         """Identifies what can be read: equal for two states that hold the same."""
+        ...
+
+    @property
+    def portable(self) -> bool:
+        """Whether a pickled copy reads the same in another process of this machine."""
         ...
 
     def files(self) -> Iterator[ListedFile]:

@@ -18,6 +18,7 @@ class FilesSource:
     """A source of these files."""
 
     texts: Mapping[str, str]
+    portable = True
 
     @property
     def version(self) -> str:
