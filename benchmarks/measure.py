@@ -6,6 +6,7 @@ peer_value, ratio, target, met}`, and measures whatever it compares in the same 
 
 import json
 import multiprocessing
+import os
 import resource
 import shutil
 import subprocess
@@ -73,7 +74,8 @@ def in_child(function: Callable[..., Any], *args: object) -> tuple[Any, float]:
     """Run a module's function in a fresh process.
 
     Returns:
-        Its result, and the process's peak resident memory in MB.
+        Its result, and the peak resident memory in MB: of the process, and for each core as much
+        as of its largest child, which is what a pool of processes takes at most.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
@@ -88,7 +90,11 @@ def in_child(function: Callable[..., Any], *args: object) -> tuple[Any, float]:
 
 def _run(sender: Any, function: Callable[..., Any], args: tuple[object, ...]) -> None:
     result = function(*args)
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    own, child = (
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    kilobytes = own + child * (os.cpu_count() or 1)
     peak = kilobytes / 1e6 if sys.platform == "darwin" else kilobytes / 1e3
     sender.send((result, peak))
 

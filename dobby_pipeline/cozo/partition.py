@@ -148,15 +148,16 @@ def read_partition(
         f"*{relation.name}{{repo: $repo, {bound}}}, repo = $repo, path >= $first, path <= $last"
     )
     for repo in repos:
-        for first, last in _page_borders(store, relation, repo, page_rows):
+        for first, last in page_borders(store, relation, repo, page_rows):
             params = {"repo": repo, "first": first, "last": last}
             rows = store.run(f"read {relation.name}", script, params)
             yield [{column: row[column] for column in chosen} for row in rows]
 
 
-def _page_borders(
+def page_borders(
     store: CozoStore | HeldStore, relation: Relation, repo: str, page_rows: int
 ) -> Iterator[tuple[str, str]]:
+    """The first and the last path of each page: whole paths, `page_rows` rows or a little more."""
     counted = f"count({relation.keys[-1]})"
     paths = store.run(
         f"page {relation.name}",

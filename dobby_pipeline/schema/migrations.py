@@ -98,6 +98,13 @@ MIGRATIONS = (
             repo: String, path: String => resolved: Int, ambiguous: Int, external: Int}}
         """,
     ),
+    Migration(
+        3,
+        "records by name",
+        """
+        {::index create source_records:by_name {repo, name, path, symbol, kind, language}}
+        """,
+    ),
 )
 
 

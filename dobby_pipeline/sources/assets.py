@@ -3,6 +3,7 @@
 Not here: reading a repository (reader.py) and the checks on the result (quality/checks.py).
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -18,6 +19,10 @@ from dobby_pipeline.sources.ingest import Ingest
 from dobby_pipeline.sources.open_source import open_source
 from dobby_pipeline.sources.reader import EXTRACTOR_VERSION
 from dobby_pipeline.sources.registry import get_repo
+
+# Data versions are what keeps an unchanged tree from waking what is downstream; a user of `dobby`
+# can do nothing about Dagster calling them beta.
+warnings.filterwarnings("ignore", "Parameter `data_version`", dg.BetaWarning)
 
 _TABLES = ("records by language", "skipped by reason", "secrets redacted")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from dobby_pipeline.cozo.partition import Batches, Transaction, removal
 from dobby_pipeline.cozo.relation import Relation, Row
-from dobby_pipeline.cozo.store import CozoStore
+from dobby_pipeline.cozo.store import CozoStore, HeldStore
 from dobby_pipeline.progress import Progress, Report
 from dobby_pipeline.schema.relations import (
     FILE_BLOBS,
@@ -35,7 +35,7 @@ from dobby_pipeline.sources.records import (
     Source,
     SourceRecord,
 )
-from dobby_pipeline.sources.resolve import Changed, Resolution, resolve
+from dobby_pipeline.sources.resolve import Changed, Resolution, resolution, resolve
 
 FILES_A_LOOK = 500
 """Listed files whose stored rows are looked up together."""
@@ -169,6 +169,7 @@ class Ingest:
     files: int = field(default=0, init=False)
     _known: bool = field(default=True, init=False)
     _changed: Changed | None = field(default=None, init=False)
+    _named: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]], init=False)
 
     def __post_init__(self) -> None:
         # Asked while the source is open: the snapshot is written after it is closed.
@@ -186,7 +187,7 @@ class Ingest:
         return Batches(self._transactions(), self._finish, whole=False)
 
     def _transactions(self) -> Iterator[Transaction]:
-        before = self._run("read snapshots", _STATE, {})
+        before = self.store.run("read snapshots", _STATE, {"repo": self.repo})
         if any((b["content"], b["extractor"]) == (self.content, EXTRACTOR_VERSION) for b in before):
             return
         self._known = False
@@ -206,40 +207,45 @@ class Ingest:
         for change in self._removals():
             self._note(change)
             yield change.transaction(PATH_OWNED)
-        self._tell(total)
 
     def _note(self, change: _Change) -> None:
         """Remember which names mean something else after this change."""
         if self._changed is None or not change.replaced:
             return
-        keys = ("path", "symbol", "name", "kind")
-        paths = {"paths": [[path] for path in change.replaced]}
-        old = self._run("read names of source_records", _NAMES, paths)
-        new = change.rows.get(SOURCE_RECORDS, [])
-        differ = {tuple(r[k] for k in keys) for r in old} ^ {tuple(r[k] for k in keys) for r in new}
-        self._changed.paths.update(change.replaced)
+        replaced = set(change.replaced)
+        before = {named for named in self._named if named[0] in replaced}
+        differ = before ^ _named(change.rows.get(SOURCE_RECORDS, []))
+        self._changed.paths.update(replaced)
         self._changed.names.update(name for _, _, name, _ in differ)
 
     def _changes(self, look: list[ListedFile], reader: ReadAhead) -> Iterator[_Change]:
-        stored = self._stored(look)
-        same = [file for file in look if _is_same(file, stored.get(file.path))]
+        with self.store.held("look up files") as held:
+            stored = self._stored(held, look)
+            same = [file for file in look if _is_same(file, stored.get(file.path))]
+            known = {file.path for file in same}
+            new = [file for file in look if file.path not in known]
+            found = self._elsewhere(held, [file for file in new if not file.reason])
+            self._look_up_names(held, [file.path for file in new])
         change = _Change(self.repo, self.run)
         for file in same:
             change.list(file, stored[file.path])
         self.tally.unchanged += len(same)
         self.files += len(same)
-        known = {file.path for file in same}
-        yield from self._replacements([f for f in look if f.path not in known], change, reader)
+        yield from self._replacements(new, found, change, reader)
 
     def _replacements(
-        self, new: list[ListedFile], change: _Change, reader: ReadAhead
+        self,
+        new: list[ListedFile],
+        found: dict[tuple[str, str], Row],
+        change: _Change,
+        reader: ReadAhead,
     ) -> Iterator[_Change]:
         """Changes that give each file its new rows, each of some RECORDS_A_CHANGE records.
 
         Args:
+            found: stored files of the same content, by _content_key.
             change: the first one, begun.
         """
-        found = self._elsewhere([file for file in new if not file.reason]) if new else {}
         copies = [(file, found[key]) for file in new if (key := _content_key(file)) in found]
         for part in _of_records(copies):
             owned = self._owned(part)
@@ -261,14 +267,21 @@ class Ingest:
                 change = _Change(self.repo, self.run)
         yield change
 
-    def _stored(self, look: list[ListedFile]) -> dict[str, Row]:
-        rows = self._run("read source_files", _STORED, {"paths": [[f.path] for f in look]})
+    def _stored(self, held: HeldStore, look: list[ListedFile]) -> dict[str, Row]:
+        params = {"repo": self.repo, "paths": [[file.path] for file in look]}
+        rows = held.run("read source_files", _STORED, params)
         return {row["path"]: row for row in rows}
 
-    def _elsewhere(self, files: list[ListedFile]) -> dict[tuple[str, str], Row]:
+    def _look_up_names(self, held: HeldStore, paths: list[str]) -> None:
+        """Remember what these files' records are, for `_note` once they have been replaced."""
+        if self._changed is not None:
+            params = {"repo": self.repo, "paths": [[path] for path in paths]}
+            self._named = _named(held.run("read names of source_records", _NAMES, params))
+
+    def _elsewhere(self, held: HeldStore, files: list[ListedFile]) -> dict[tuple[str, str], Row]:
         """Files of the same content, in any repo, that these rules have read."""
         params = {"blobs": [[file.blob] for file in files], "extractor": EXTRACTOR_VERSION}
-        rows = self.store.run("look up file_blobs", _ELSEWHERE, params)
+        rows = held.run("look up file_blobs", _ELSEWHERE, params) if files else []
         return {(row["blob"], suffix_of(row["path"])): row for row in rows}
 
     def _owned(self, copies: list[tuple[ListedFile, Row]]) -> dict[str, dict[Relation, list[Row]]]:
@@ -291,21 +304,25 @@ class Ingest:
 
     def _removals(self) -> Iterator[_Change]:
         """Files that the source lists no more, with all that they had."""
-        while rows := self._run("find stale files", _STALE, {"limit": FILES_A_LOOK}):
-            self.tally.removed += len(rows)
-            yield _Change(self.repo, self.run, replaced=[row["path"] for row in rows])
-
-    def _run(self, name: str, script: str, params: dict[str, Any]) -> list[Row]:
-        return self.store.run(name, script, {"repo": self.repo, "run": self.run, **params})
+        while True:
+            with self.store.held("find stale files") as held:
+                params = {"repo": self.repo, "run": self.run, "limit": FILES_A_LOOK}
+                stale = [row["path"] for row in held.run("find stale files", _STALE, params)]
+                if not stale:
+                    return
+                self._look_up_names(held, stale)
+            self.tally.removed += len(stale)
+            yield _Change(self.repo, self.run, replaced=stale)
 
     def _tell(self, total: int) -> None:
         self.report(Progress("source_records", self.repo, self.files, total, "files"))
 
     def _finish(self) -> dict[str, Any]:
         """Resolve what changed, write the snapshot, and tell what the partition holds."""
-        metadata: dict[str, Any] = {}
-        if not self._known:
-            metadata = _resolution_metadata(resolve(self.store, self.repo, self._changed))
+        if self._known:
+            resolved = resolution(self.store, self.repo)
+        else:
+            resolved = resolve(self.store, self.repo, self._changed)
         with self.store.held("write the snapshot") as held:
             files = held.run("count source_files", _FILES, {"repo": self.repo})
             redacted = held.run("count redactions", _REDACTED, {"repo": self.repo})
@@ -320,7 +337,12 @@ class Ingest:
             }
             params = {"rows": SNAPSHOTS.rows([snapshot])}
             held.run("write snapshots", SNAPSHOTS.put(), params, write=True)
-        return {**_held_metadata(snapshot, files, redacted), **asdict(self.tally), **metadata}
+        metadata = _held_metadata(snapshot, files, redacted)
+        return {**metadata, **asdict(self.tally), **_resolution_metadata(resolved)}
+
+
+def _named(records: list[Row]) -> set[tuple[str, ...]]:
+    return {(row["path"], row["symbol"], row["name"], row["kind"]) for row in records}
 
 
 def _is_same(file: ListedFile, stored: Row | None) -> bool:

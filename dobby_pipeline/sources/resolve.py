@@ -13,33 +13,72 @@ What a name can mean:
   - A constructor, or whatever else has the name of the record around it, stands behind that one.
 """
 
+import json
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from dobby_pipeline.cozo.partition import read_partition, removal
+from dobby_pipeline.cozo.partition import page_borders, removal
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore, HeldStore
 from dobby_pipeline.schema.relations import (
     DEPENDENCIES,
     REFERENCE_COUNTS,
     RESOLVED,
-    SOURCE_FILES,
-    SOURCE_RECORDS,
     SYMBOL_REFERENCES,
 )
 
 PAGE_ROWS = 5_000
-"""Rows read, or files written, in one transaction. They are short."""
+"""Rows of references that are read, and whose edges are written, while the database is held."""
+
+PATHS_A_PAGE = 500
+
+MAX_TARGETS = 50_000
+"""Records whose names are remembered from page to page, some 0.5 kB each; then none is."""
+
+MAX_NAMES = 200
+"""Changed names for which the references are searched; with more of them all are resolved."""
 
 _OUTCOMES = ("resolved", "ambiguous", "external")
+
+# A text of the name elsewhere in the row only costs a look at one file more.
+_REFERRING = """
+wanted[name] <- $names
+?[path] := *symbol_references{repo: $repo, path, names}, text = dump_json(names),
+    wanted[name], str_includes(text, name)
+"""
+
+_IN_RANGE = """
+?[path, symbol, names] := *symbol_references{repo: $repo, path, symbol, names},
+    path >= $first, path <= $last
+:order path, symbol
+"""
 
 _OF_PATHS = """
 paths[path] <- $paths
 ?[path, symbol, names] := paths[path], *symbol_references{repo: $repo, path, symbol, names}
+:order path, symbol
+"""
+
+_LANGUAGES = """
+paths[path] <- $paths
+?[path, language] := paths[path], *source_files{repo: $repo, path, language}
+"""
+
+_NAMED = """
+wanted[name] <- $names
+?[name, path, symbol, kind, language] :=
+    wanted[name], *source_records:by_name{repo: $repo, name, path, symbol, kind, language}
+"""
+
+_KINDS = """
+keys[path, symbol] <- $keys
+?[path, symbol, kind] := keys[path, symbol], *source_records{repo: $repo, path, symbol, kind}
 """
 
 _COUNTS = """
@@ -113,9 +152,6 @@ class _Meanings(NamedTuple):
     importable: Sequence[_Target]
 
 
-_Names = dict[tuple[str, str], _Meanings]
-
-
 @dataclass(frozen=True)
 class Changed:
     """What changed since the references of the whole repo were resolved.
@@ -133,8 +169,7 @@ def resolve(store: CozoStore, repo: str, changed: Changed | None = None) -> Reso
     """Write the edges between the repo's records, those of a file replacing those it had.
 
     Reads source_files (for the language of a path), source_records and symbol_references, which
-    must be complete. Held in memory are the records' names and paths, some 0.5 kB each, and one
-    page of references.
+    must be complete. Held in memory are one page of references and MAX_TARGETS records' names.
 
     Args:
         changed: only files that changed, or refer to a name that did, are looked at.
@@ -142,53 +177,57 @@ def resolve(store: CozoStore, repo: str, changed: Changed | None = None) -> Reso
     Raises:
         StoreError: when the database refuses a batch; those before it are committed.
     """
-    with store.held("read names") as held:
-        names = _names(held, repo)
-        families = _families(held, repo)
-    for page in _references(store, repo, changed):
-        by_path: dict[str, list[Row]] = {}
-        for row in page:
-            by_path.setdefault(row["path"], []).append(row)
-        wanted = {
-            path: rows
-            for path, rows in by_path.items()
-            if changed is None or path in changed.paths or _names_any(rows, changed.names)
-        }
-        if wanted:
-            _write(store, repo, wanted, families, names)
+    names = _Names(repo)
+    for script, params in _pages(store, repo, changed):
+        with store.held("resolve references") as held:
+            rows = held.run("read symbol_references", script, {"repo": repo, **params})
+            by_path = {path: list(rows) for path, rows in groupby(rows, key=itemgetter("path"))}
+            if by_path:
+                _write(held, repo, by_path, names)
+    return resolution(store, repo)
+
+
+def _pages(
+    store: CozoStore, repo: str, changed: Changed | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Queries for pages of symbol_references, each of whole files."""
+    if changed is None or len(changed.names) > MAX_NAMES:
+        for first, last in page_borders(store, SYMBOL_REFERENCES, repo, PAGE_ROWS):
+            yield _IN_RANGE, {"first": first, "last": last}
+        return
+    paths = set(changed.paths)
+    if changed.names:
+        quoted = [[json.dumps(name, ensure_ascii=False)] for name in changed.names]
+        wanted = {"repo": repo, "names": quoted}
+        rows = store.run("find who refers to changed names", _REFERRING, wanted)
+        paths.update(row["path"] for row in rows)
+    ordered = sorted(paths)
+    for start in range(0, len(ordered), PATHS_A_PAGE):
+        yield _OF_PATHS, {"paths": [[path] for path in ordered[start : start + PATHS_A_PAGE]]}
+
+
+def resolution(store: CozoStore, repo: str) -> Resolution:
+    """What became of the repo's references when they were last resolved."""
     counts = store.run("count references", _COUNTS, {"repo": repo})
     found = {key: int(row[f"sum({key})"]) for row in counts for key in _OUTCOMES}
     return Resolution(**{key: found.get(key, 0) for key in _OUTCOMES})
 
 
-def _references(store: CozoStore, repo: str, changed: Changed | None) -> Iterator[list[Row]]:
-    """Pages of symbol_references, each of whole files, in which there may be something to do."""
-    if changed is None or changed.names:
-        yield from read_partition(store, SYMBOL_REFERENCES, [repo], page_rows=PAGE_ROWS)
-    elif changed.paths:
-        params = {"repo": repo, "paths": [[path] for path in changed.paths]}
-        yield store.run("read symbol_references", _OF_PATHS, params)
-
-
-def _names_any(rows: list[Row], names: set[str]) -> bool:
-    return any(name in names for row in rows for _, name, _ in row["names"])
-
-
 def _write(
-    store: CozoStore,
-    repo: str,
-    references: Mapping[str, list[Row]],
-    families: Mapping[str, str],
-    names: "_Names",
+    store: HeldStore, repo: str, references: Mapping[str, list[Row]], names: "_Names"
 ) -> None:
     """Replace the edges and counts of these files."""
+    families = _families(store, repo, references)
+    names.know(
+        store, {name for rows in references.values() for row in rows for _, name, _ in row["names"]}
+    )
     edges: set[tuple[str, ...]] = set()
     counts: list[list[str | int]] = []
     for path, rows in references.items():
         outcomes: Counter[str] = Counter()
         for row in rows:
             for kind, name, _ in row["names"]:
-                meanings = names.get((families.get(path, ""), name))
+                meanings = names.meanings(families.get(path, ""), name)
                 found = _meant(kind, path, row["symbol"], meanings) if meanings else None
                 if isinstance(found, _Target):
                     edges.add((repo, path, row["symbol"], kind, *found[:2]))
@@ -209,28 +248,61 @@ def _write(
     store.run("write dependencies", "\n".join(blocks), params, write=True)
 
 
-def _families(store: HeldStore, repo: str) -> dict[str, str]:
+def _families(store: HeldStore, repo: str, paths: Iterable[str]) -> dict[str, str]:
     """Which languages a path's names can be of."""
-    pages = read_partition(store, SOURCE_FILES, [repo], ("path", "language"), PAGE_ROWS)
-    return {row["path"]: _family(row["language"]) for page in pages for row in page}
+    params = {"repo": repo, "paths": [[path] for path in paths]}
+    rows = store.run("read languages of source_files", _LANGUAGES, params)
+    return {row["path"]: _family(row["language"]) for row in rows}
 
 
 def _family(language: str) -> str:
     return _FAMILIES.get(language, language)
 
 
-def _names(store: HeldStore, repo: str) -> _Names:
-    """The records of each family and name."""
-    columns = ("path", "symbol", "name", "kind", "language")
-    found: dict[tuple[str, str], list[_Target]] = {}
-    for page in read_partition(store, SOURCE_RECORDS, [repo], columns, PAGE_ROWS):
-        kinds = {(row["path"], row["symbol"]): row["kind"] for row in page}
-        for row in page:
-            around = kinds.get((row["path"], _LAST_PART.sub("", row["symbol"])))
-            is_local = around in ("function", "method") and bool(_LAST_PART.search(row["symbol"]))
-            target = _Target(row["path"], row["symbol"], row["kind"] == "method", is_local)
-            found.setdefault((_family(row["language"]), row["name"]), []).append(target)
-    return {name: _meanings(targets) for name, targets in found.items()}
+@dataclass
+class _Names:
+    """The records of names, looked up as they are needed."""
+
+    repo: str
+    _known: dict[str, dict[str, _Meanings]] = field(
+        default_factory=dict[str, dict[str, _Meanings]], init=False
+    )
+    _targets: int = field(default=0, init=False)
+
+    def know(self, store: HeldStore, names: set[str]) -> None:
+        """Look up the records of these names, as far as they are not known."""
+        if self._targets > MAX_TARGETS:
+            self._known, self._targets = {}, 0
+        unknown = names - self._known.keys()
+        params = {"repo": self.repo, "names": [[name] for name in sorted(unknown)]}
+        rows = store.run("read names of source_records", _NAMED, params) if unknown else []
+        locals_ = self._locals(store, rows)
+        found: dict[str, dict[str, list[_Target]]] = {name: {} for name in unknown}
+        for row in rows:
+            key = (row["path"], row["symbol"])
+            target = _Target(*key, row["kind"] == "method", key in locals_)
+            found[row["name"]].setdefault(_family(row["language"]), []).append(target)
+        self._targets += len(rows)
+        for name, families in found.items():
+            self._known[name] = {family: _meanings(all_) for family, all_ in families.items()}
+
+    def meanings(self, family: str, name: str) -> _Meanings | None:
+        """What a known name can mean in these languages."""
+        return self._known[name].get(family)
+
+    def _locals(self, store: HeldStore, rows: list[Row]) -> set[SymbolKey]:
+        """Those of the records that stand inside a function."""
+        around: dict[SymbolKey, SymbolKey] = {}
+        for row in rows:
+            outer = _LAST_PART.sub("", row["symbol"])
+            if outer != row["symbol"]:
+                around[row["path"], row["symbol"]] = (row["path"], outer)
+        params = {"repo": self.repo, "keys": [list(key) for key in sorted({*around.values()})]}
+        kinds = store.run("read kinds of source_records", _KINDS, params) if around else []
+        functions = {
+            (row["path"], row["symbol"]) for row in kinds if row["kind"] in ("function", "method")
+        }
+        return {key for key, outer in around.items() if outer in functions}
 
 
 def _meanings(targets: list[_Target]) -> _Meanings:

@@ -137,7 +137,7 @@ def test_version_2_keeps_the_registry_and_reads_everything_again(empty_store, mo
         write=True,
     )
     monkeypatch.undo()
-    assert [m.version for m in migrate(empty_store)] == [2]
+    assert [m.version for m in migrate(empty_store)] == [2, 3]
     columns = ", ".join(RELATIONS["repos"].columns)
     assert empty_store.run("read", f"?[{columns}] := *repos{{{columns}}}") == [
         {
