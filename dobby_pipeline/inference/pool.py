@@ -20,12 +20,12 @@ from dobby_pipeline.inference.pull import require_pulled
 from dobby_pipeline.inference.requests import (
     DEFAULT_SAMPLING,
     Completion,
+    Finished,
     PoolStats,
     Refusal,
     Request,
     Sampling,
 )
-from dobby_pipeline.inference.sessions import Finished
 from dobby_pipeline.inference.worker import Died, Plan, Worker
 
 _POLL_S = 0.5

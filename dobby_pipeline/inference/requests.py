@@ -50,6 +50,23 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
+class Finished:
+    """A job that is done, before its tokens are text.
+
+    `uid` is the job's within its pool.
+
+    Attributes:
+        tokens: sampled ones, the end token left out.
+    """
+
+    uid: int
+    tokens: list[int]
+    finish_reason: FinishReason
+    ms: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A request that was not given to the model. Nothing is ever cut to make it fit.
 
@@ -96,6 +113,8 @@ class Sampling:
         temperature: 0 takes the most likely token.
         top_p: the smallest set of tokens whose probabilities reach this; 1 for all of them.
         top_k: only so many of the likeliest; 0 for all of them.
+        repetition_penalty: divides the logits of tokens that were written; 1 for none.
+        no_repeat_ngram: no run of so many tokens is written twice; 0 for no such rule.
         seed: of the random numbers, used when the temperature is above 0.
         stop: texts that end the output once something has been written; a blank line by default.
     """
@@ -103,6 +122,8 @@ class Sampling:
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
+    repetition_penalty: float = 1.0
+    no_repeat_ngram: int = 0
     seed: int = 0
     stop: tuple[str, ...] = ("\n\n",)
 
@@ -110,11 +131,14 @@ class Sampling:
     def key(self) -> str:
         """A stable text of all that changes the output: part of a summary's key."""
         stops = ",".join(text.encode().hex() for text in self.stop)
-        if not self.temperature:
-            return f"greedy/stop={stops}"
-        return (
-            f"t={self.temperature:g}/p={self.top_p:g}/k={self.top_k}/seed={self.seed}/stop={stops}"
-        )
+        choice = "greedy"
+        if self.temperature:
+            choice = f"t={self.temperature:g}/p={self.top_p:g}/k={self.top_k}/seed={self.seed}"
+        if self.repetition_penalty != 1:
+            choice += f"/r={self.repetition_penalty:g}"
+        if self.no_repeat_ngram:
+            choice += f"/n={self.no_repeat_ngram}"
+        return f"{choice}/stop={stops}"
 
 
 DEFAULT_SAMPLING = Sampling()

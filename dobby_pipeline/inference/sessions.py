@@ -1,99 +1,103 @@
-"""The sessions: one model, and the batch of prompts that it is writing answers to.
+"""The sessions: one model, and a row of keys and values for each prompt that is being answered.
 
-Not here: threads and queues (worker.py), who may start (admission.py). All of it belongs to the
-one thread that made it, as MLX's streams do.
+Prompts are read in batches behind the beginning that they share, then each session is advanced
+one token at a time, all of them in one step. All of it belongs to the one thread that made it,
+as MLX's streams do. Not here: threads and queues (worker.py), who may start (admission.py).
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dobby_pipeline.inference.admission import Job
 from dobby_pipeline.inference.chat import Chat
-from dobby_pipeline.inference.device import Kind, fit_to_device, import_mlx, wire_memory
-from dobby_pipeline.inference.manifests import ModelError
-from dobby_pipeline.inference.requests import FinishReason, Sampling
+from dobby_pipeline.inference.device import Kind, import_mlx, wire_memory
+from dobby_pipeline.inference.kv_cache import (
+    Layer,
+    PromptCache,
+    StepCache,
+    resized,
+    resized_layers,
+    write_rows,
+)
+from dobby_pipeline.inference.prefixes import Prefixes
+from dobby_pipeline.inference.requests import Finished, FinishReason, Sampling
+from dobby_pipeline.inference.sampling import Chooser, row_key
+from dobby_pipeline.inference.stops import Stops
+from dobby_pipeline.inference.weights import Model
 
 PREFILL_STEP = {"cpu": 256, "metal": 2048, "cuda": 2048}
 """Prompt tokens of a session computed at once. On the CPU attention's scores are stored whole:
-8 sessions x 9 heads x 256 x 1,500 tokens take 110 MB in float32, with 2,048 they took 650."""
+4 sessions x 9 heads x 256 x 1,500 tokens take 55 MB in float32."""
 
-PREFILL_BATCH = {"cpu": 4, "metal": 8, "cuda": 16}
-"""Prompts computed together. On the CPU 24 summaries took 65 s of CPU time with 4 (and refills of
-4), 70 with 1, 80 with 8: more at once is more padding, fewer is more copies of the cache."""
+PREFILL_BATCH = {"cpu": 4, "metal": 8, "cuda": 32}
+"""Prompts computed together at most."""
 
+PREFILL_BETWEEN = {"cpu": 4_096, "metal": 16_384, "cuda": 32_768}
+"""Prompt tokens computed at most between two tokens of a running session, so that none starves."""
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """Weights on a device.
+ATTEND_STEP = {"cpu": 32, "metal": 128, "cuda": 128}
+"""A step looks at as many tokens of each row as the longest has, rounded up to a multiple: on a
+GPU every length is compiled by itself."""
 
-    Attributes:
-        nbytes: of the weights.
-        kv_bytes: of the KV cache for one token of one session.
-    """
+ROWS_STEP = 16
 
-    network: Any
-    nbytes: int
-    kv_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A job that is done.
-
-    Attributes:
-        tokens: sampled ones, the end token left out.
-    """
-
-    uid: int
-    tokens: list[int]
-    finish_reason: FinishReason
-    ms: int
-    confidence: float
+Integers = NDArray[np.int64]
 
 
 @dataclass(slots=True)
 class _Session:
-    job: Job
-    started: float
-    tokens: list[int] = field(default_factory=list[int])
-    logprobs: list[Any] = field(default_factory=list[Any])  # each a scalar on the device
-    written: str = ""
+    """A job in its row.
 
-
-def load_weights(folder: Path, kind: Kind) -> Model:
-    """Load a model in the form that the device multiplies fastest.
-
-    Raises:
-        ModelError: when the folder's files do not make a model.
+    Attributes:
+        length: tokens of the row that hold keys and values.
+        logprob: sum over its tokens.
+        text: of its tokens, as far as their pieces tell.
     """
-    mx = import_mlx()
-    from mlx.utils import tree_flatten
-    from mlx_lm.utils import load_model
 
-    try:
-        network, config = load_model(folder, lazy=True)
-        network = fit_to_device(network, kind, config.get("torch_dtype") or "")
-        mx.eval(network.parameters())
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(
-            f"{folder}: cannot be loaded as a model: {reason}: pull it again"
-        ) from error
-    mx.clear_cache()
-    weights: list[Any] = [value for _, value in tree_flatten(network.parameters())]
-    item = next((w.dtype.size for w in weights if mx.issubdtype(w.dtype, mx.floating)), 4)
-    return Model(network, sum(w.nbytes for w in weights), _kv_bytes(config) * item)
+    job: Job
+    row: int
+    started: float
+    tokens: list[int]
+    length: int = 0
+    logprob: float = 0.0
+    text: str = ""
 
 
-def _kv_bytes(config: dict[str, Any]) -> int:
-    """Numbers in the keys and values of one token."""
-    config = config.get("text_config") or config
-    heads = config["num_attention_heads"]
-    size = config.get("head_dim") or config["hidden_size"] // heads
-    return 2 * config["num_hidden_layers"] * (config.get("num_key_value_heads") or heads) * size
+@dataclass(slots=True)
+class _Reading:
+    """A batch of prompts that is being read.
+
+    Attributes:
+        tokens: [batch, longest] of what comes behind the prefix, padded at the end.
+        done: columns that are read.
+    """
+
+    sessions: list[_Session]
+    caches: list[PromptCache]
+    tokens: Integers
+    done: int = 0
+
+
+@dataclass(slots=True)
+class _Step:
+    """A token of each session, asked for and maybe not computed yet.
+
+    Attributes:
+        rows: of the sessions when it was asked for.
+        tokens, logprobs: [rows].
+    """
+
+    sessions: list[_Session]
+    rows: list[int]
+    tokens: Any
+    logprobs: Any
 
 
 class Sessions:
@@ -109,90 +113,271 @@ class Sessions:
         sessions: int,
         memory_limit: int,
     ) -> None:
-        mx = import_mlx()
-        from mlx_lm.generate import BatchGenerator
-        from mlx_lm.sample_utils import make_sampler
-
-        self._mx = mx
-        self._chat = chat
-        self._stops = sampling.stop
-        mx.random.seed(sampling.seed)
-        self._generator = BatchGenerator(
-            model.network,
-            stop_tokens=[[token] for token in chat.end_tokens],
-            sampler=make_sampler(sampling.temperature, sampling.top_p, top_k=sampling.top_k),
-            completion_batch_size=sessions,
-            prefill_batch_size=min(sessions, PREFILL_BATCH[kind]),
-            prefill_step_size=PREFILL_STEP[kind],
-            # Its module's own stream is of the device that was the default when it was imported.
-            stream=mx.new_thread_local_stream(mx.default_device()),
-        )
+        self._mx = import_mlx()
+        self._network = model.network
+        self._kind: Kind = kind
+        self._most = sessions
+        self._sampling = sampling
+        self._choose = Chooser(sampling, kind)
+        self._stops = Stops(chat, sampling.stop)
+        self._prefixes = Prefixes()
+        self._prefix_layers: dict[tuple[int, ...], list[Layer]] = {}
+        self._active: list[_Session] = []
+        self._running: dict[int, _Session] = {}  # by row
+        self._readings: deque[_Reading] = deque()
+        self._read_since = 0
+        self._pending: _Step | None = None
+        # All arrays that a step reads and replaces: on a GPU it is compiled over them.
+        self._state: dict[str, Any] = {}
+        self._changed: set[int] = set()
+        self._steps: dict[int, Callable[[], tuple[Any, Any]]] = {}
         wire_memory(kind, memory_limit)
-        self._active: dict[int, _Session] = {}
 
     @property
     def active(self) -> list[Job]:
         """The jobs that have a session."""
-        return [session.job for session in self._active.values()]
+        return [session.job for session in self._active]
 
     def admit(self, jobs: Sequence[Job]) -> None:
         """Give each job a session. There must be room for them."""
-        uids = self._generator.insert(
-            [job.tokens for job in jobs], max_tokens=[job.max_tokens for job in jobs]
-        )
         now = time.monotonic()
-        self._active |= {uid: _Session(job, now) for uid, job in zip(uids, jobs, strict=True)}
+        taken = {session.row for session in self._active}
+        free = (row for row in range(self._most) if row not in taken)
+        new = [_Session(job, next(free), now, []) for job in jobs]
+        self._active += new
+        by_prefix: dict[tuple[int, ...], list[_Session]] = {}
+        prefixes = self._prefixes.of([job.tokens for job in jobs])
+        for session, prefix in zip(new, prefixes, strict=True):
+            by_prefix.setdefault(prefix, []).append(session)
+        for prefix, sessions in by_prefix.items():
+            size = PREFILL_BATCH[self._kind]
+            for start in range(0, len(sessions), size):
+                self._readings.append(self._reading(prefix, sessions[start : start + size]))
 
-    def step(self) -> list[Finished]:
-        """Compute a part of the prompts that wait, or a token of each session; or both."""
-        _, responses = self._generator.next()
-        if not responses:
+    def step(self, *, filling: bool = False) -> list[Finished]:
+        """Read a part of the prompts that wait, or compute a token of each session.
+
+        Args:
+            filling: whether more jobs will come soon.
+        """
+        starving = self._running and self._read_since >= PREFILL_BETWEEN[self._kind]
+        if self._readings and not starving:
+            self._read()
             return []
-        with self._mx.stream(self._generator.stream):
-            # Taken out on the device and not waited for: a row is as wide as the vocabulary.
-            logprobs = [response.logprobs[response.token] for response in responses]
-            self._mx.async_eval(logprobs)
-        ended: dict[int, FinishReason] = {}
-        for response, logprob in zip(responses, logprobs, strict=True):
-            reason = self._advance(response, logprob)
-            if reason:
-                ended[response.uid] = reason
-        stopped = [r.uid for r in responses if r.uid in ended and not r.finish_reason]
-        if stopped:
-            self._generator.remove(stopped)
-        return [self._finished(uid, reason) for uid, reason in ended.items()]
+        self._read_since = 0
+        if not self._running:
+            return []
+        if not filling and not self._readings:
+            self._shrink()
+        step = self._asked()
+        if self._kind != "cpu":  # where there is nothing to overlap with: numpy has computed it
+            step, self._pending = self._pending, step
+        finished = self._taken(step) if step else []
+        if not self._running:
+            self._pending = None
+        return finished
 
     def clear(self) -> None:
         """Drop all sessions."""
-        if self._active:
-            self._generator.remove(list(self._active))
-            self._active.clear()
+        self._active.clear()
+        self._running.clear()
+        self._readings.clear()
+        self._changed.clear()
+        self._state.clear()
+        self._pending = None
 
     def close(self) -> None:
-        """Give the generator's settings back."""
+        """Free what they hold."""
         self.clear()
-        self._generator.close()
+        self._prefix_layers.clear()
+        self._steps.clear()
 
-    def _advance(self, response: Any, logprob: Any) -> FinishReason | None:
+    def _reading(self, prefix: tuple[int, ...], sessions: list[_Session]) -> _Reading:
+        # The last token of a prompt is computed as its session's first step, with the others'.
+        rests = [session.job.tokens[len(prefix) : -1] for session in sessions]
+        tokens = np.zeros((len(rests), max(map(len, rests))), np.int64)
+        for row, rest in enumerate(rests):
+            tokens[row, : len(rest)] = rest
+        return _Reading(sessions, self._caches(prefix), tokens)
+
+    def _caches(self, prefix: tuple[int, ...]) -> list[PromptCache]:
+        """Caches that hold a beginning, which is read the first time."""
+        known = self._prefix_layers
+        for forgotten in known.keys() - {*self._prefixes.known}:
+            del known[forgotten]
+        if prefix and prefix not in known:
+            caches = [PromptCache() for _ in self._network.layers]
+            size = PREFILL_STEP[self._kind]
+            for start in range(0, len(prefix), size):
+                self._compute(np.array([prefix[start : start + size]]), caches)
+            known[prefix] = [cache.layer for cache in caches]
+        layers = known[prefix] if prefix else [None] * len(self._network.layers)
+        return [PromptCache(layer) for layer in layers]
+
+    def _compute(self, tokens: Integers, caches: list[PromptCache]) -> None:
+        self._network(self._mx.array(tokens), cache=caches)
+        self._mx.eval([cache.layer for cache in caches])
+
+    def _read(self) -> None:
+        """The next part of the first batch; its sessions run once all of it is read."""
+        reading = self._readings[0]
+        part = reading.tokens[:, reading.done : reading.done + PREFILL_STEP[self._kind]]
+        if part.size:
+            self._compute(part, reading.caches)
+        reading.done += part.shape[1]
+        self._read_since += part.size
+        if reading.done >= reading.tokens.shape[1]:
+            self._readings.popleft()
+            self._begin(reading)
+
+    def _begin(self, reading: _Reading) -> None:
+        layers = [cache.layer for cache in reading.caches]
+        self._make_room(layers)
+        write_rows(self._state["layers"], [s.row for s in reading.sessions], layers)
+        for session in reading.sessions:
+            session.length = len(session.job.tokens) - 1
+            self._running[session.row] = session
+            self._changed.add(session.row)
+
+    def _make_room(self, like: list[Layer]) -> None:
+        """Rows for all that have a session, read or not, since each new shape copies what there is.
+
+        Args:
+            like: keys and values of each layer, of any size.
+        """
+        rows = max(session.row for session in self._active) + 1
+        capacity = max(session.job.length for session in self._active)
+        most = max(session.job.max_tokens for session in self._active)
+        have_rows, have, have_most = self._shape() if self._running else (0, 0, 0)
+        if rows > have_rows or capacity > have or most > have_most:
+            rows = max(have_rows, min(self._most, -(-rows // ROWS_STEP) * ROWS_STEP))
+            shape = rows, max(capacity, have), max(most, have_most)
+            self._reshape(list(range(have_rows)), *shape, like=like)
+
+    def _shape(self) -> tuple[int, int, int]:
+        """Rows, the tokens that each has room for, and new ones among them at most."""
+        keys = self._state["layers"][0][0]
+        return keys.shape[0], keys.shape[2], self._state["written"].shape[1]
+
+    def _shrink(self) -> None:
+        """Fewer rows, once half of them or more are empty and nobody waits for one."""
+        rows, capacity, most = self._shape()
+        needed = min(self._most, -(-len(self._running) // ROWS_STEP) * ROWS_STEP)
+        if 2 * needed > rows:
+            return
+        self._update()
+        keep = sorted(self._running)
+        self._reshape(keep, needed, capacity, most, like=self._state["layers"][:])
+        self._running = {new: self._running[row] for new, row in enumerate(keep)}
+        for row, session in self._running.items():
+            session.row = row
+
+    def _reshape(
+        self, keep: list[int], rows: int, capacity: int, most: int, *, like: list[Layer]
+    ) -> None:
+        mx, state = self._mx, self._state
+        layers = state.pop("layers", [])
+        state["layers"] = resized_layers(layers, like, keep, rows, capacity)
+        for name, width, dtype in (
+            ("tokens", (), mx.int32),
+            ("lengths", (), mx.int32),
+            ("active", (), mx.int32),
+            ("made", (), mx.int32),
+            ("written", (most,), mx.int32),
+            ("random", (2,), mx.uint32),
+        ):
+            old = state[name] if keep else mx.zeros((0, *width), dtype)
+            state[name] = resized(old, keep, (rows, *width))
+
+    def _update(self) -> None:
+        """Tell the device which rows have a new session or none."""
+        if not self._changed:
+            return
+        mx, state = self._mx, self._state
+        rows = sorted(self._changed)
+        index = mx.array(rows)
+        begun = [self._running.get(row) for row in rows]
+        values = {
+            "tokens": [s.job.tokens[-1] if s else 0 for s in begun],
+            "lengths": [s.length if s else 0 for s in begun],
+            "active": [1 if s else 0 for s in begun],
+            "made": [0] * len(rows),
+            "random": [row_key(self._sampling.seed, s.job.tokens) if s else (0, 0) for s in begun],
+        }
+        for name, column in values.items():
+            state[name][index] = mx.array(column, state[name].dtype)
+        self._changed.clear()
+
+    def _asked(self) -> _Step:
+        """Ask for the next token of each running session."""
+        self._update()
+        sessions = list(self._running.values())
+        for session in sessions:
+            session.length += 1
+        size = ATTEND_STEP[self._kind]
+        longest = max(session.length for session in sessions)
+        attended = min(-(-longest // size) * size, self._shape()[1])
+        tokens, logprobs = self._compiled(attended)()
+        self._mx.async_eval(tokens, logprobs, self._state)
+        return _Step(sessions, [session.row for session in sessions], tokens, logprobs)
+
+    def _compiled(self, attended: int) -> Callable[[], tuple[Any, Any]]:
+        step = self._steps.get(attended)
+        if step is None:
+            step = partial(self._forward, attended)
+            if self._kind != "cpu":
+                step = self._mx.compile(step, inputs=self._state, outputs=self._state)
+            self._steps[attended] = step
+        return step
+
+    def _forward(self, attended: int) -> tuple[Any, Any]:
+        """One token of each row, and its log-probability; replaces the state's arrays."""
+        mx, state = self._mx, self._state
+        lengths, made, active = state["lengths"], state["made"], state["active"]
+        caches = [StepCache(layer, lengths, attended) for layer in state["layers"]]
+        logits = self._network(state["tokens"][:, None], cache=caches)[:, -1]
+        random = state["random"] + mx.stack([made, mx.zeros_like(made)], axis=1)
+        tokens, logprobs = self._choose(logits, state["written"], made, random.astype(mx.uint32))
+        if self._choose.needs_history:
+            place = mx.minimum(made, state["written"].shape[1] - 1)[:, None]
+            state["written"] = mx.put_along_axis(state["written"], place, tokens[:, None], axis=1)
+        state["tokens"] = tokens
+        state["lengths"] = lengths + active
+        state["made"] = made + active
+        return tokens, logprobs
+
+    def _taken(self, step: _Step) -> list[Finished]:
+        """Give each session its token; returns those that are done."""
+        tokens: list[int] = np.asarray(step.tokens).tolist()
+        logprobs: list[float] = np.asarray(step.logprobs).tolist()
+        finished: list[Finished] = []
+        for session, row in zip(step.sessions, step.rows, strict=True):
+            if self._running.get(session.row) is session:  # or it ended one step before
+                reason = self._advance(session, tokens[row], logprobs[row])
+                if reason:
+                    finished.append(self._finished(session, reason))
+        return finished
+
+    def _advance(self, session: _Session, token: int, logprob: float) -> FinishReason | None:
         """Add a token to its session; returns why that was the last one."""
-        if response.finish_reason == "stop":
+        if token in self._stops.tokens:
             return "stop"
-        session = self._active[response.uid]
-        session.tokens.append(response.token)
-        session.logprobs.append(logprob)
-        session.written = (session.written + self._chat.piece(response.token)).lstrip()
-        if any(stop in session.written for stop in self._stops):
+        session.tokens.append(token)
+        session.logprob += logprob
+        session.text += self._stops.piece(token)
+        if self._stops.end(session.text, token):
             return "stop"
-        return response.finish_reason
+        return "length" if len(session.tokens) >= session.job.max_tokens else None
 
-    def _finished(self, uid: int, reason: FinishReason) -> Finished:
-        session = self._active.pop(uid)
+    def _finished(self, session: _Session, reason: FinishReason) -> Finished:
+        del self._running[session.row]
+        self._active.remove(session)
+        self._changed.add(session.row)
         count = len(session.tokens)
-        total = sum(logprob.item() for logprob in session.logprobs)
         return Finished(
             uid=session.job.uid,
             tokens=session.tokens,
             finish_reason=reason,
             ms=round(1000 * (time.monotonic() - session.started)),
-            confidence=total / count if count else 0.0,
+            confidence=session.logprob / count if count else 0.0,
         )

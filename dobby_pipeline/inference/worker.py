@@ -11,14 +11,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dobby_pipeline.inference.admission import Admission, Job
 from dobby_pipeline.inference.blas_threads import BlasThreads
 from dobby_pipeline.inference.chat import Chat
 from dobby_pipeline.inference.device import Kind, choose_device, import_mlx, limit_memory
 from dobby_pipeline.inference.manifests import ModelError
-from dobby_pipeline.inference.requests import Sampling
-from dobby_pipeline.inference.sessions import Finished, Model, Sessions, load_weights
+from dobby_pipeline.inference.requests import Finished, Sampling
+
+if TYPE_CHECKING:
+    from dobby_pipeline.inference.sessions import Sessions
+    from dobby_pipeline.inference.weights import Model
 
 CPU_PROMPT_TOKENS = 512
 """On the CPU the KV cache has room for sessions x this: 20 sessions of SmolLM2 in float32 take
@@ -150,6 +154,10 @@ class Worker:
             serving.sessions.close()
 
     def _load(self) -> "_Serving":
+        # Imported here, with all that computes: a process that only names a pool stays light.
+        from dobby_pipeline.inference.sessions import Sessions
+        from dobby_pipeline.inference.weights import load_weights
+
         plan = self._plan
         started = time.monotonic()
         limit_memory(self.kind, plan.memory_limit)
@@ -194,7 +202,7 @@ class Worker:
             serving.sessions.admit(jobs)
         counters = self.counters
         counters.peak_sessions = max(counters.peak_sessions, len(active) + len(jobs))
-        finished = serving.sessions.step()
+        finished = serving.sessions.step(filling=len(serving.admission) > 0)
         counters.seconds += time.monotonic() - started
         counters.peak_memory = import_mlx().get_peak_memory()
         for result in finished:
@@ -216,7 +224,7 @@ def _let_go() -> None:
 
 @dataclass(slots=True)
 class _Serving:
-    sessions: Sessions
+    sessions: "Sessions"
     admission: Admission
     threads: BlasThreads | None
 
@@ -225,7 +233,7 @@ class _Serving:
         return not self.sessions.active and not len(self.admission)
 
 
-def kv_tokens(plan: Plan, model: Model, kind: Kind) -> int:
+def kv_tokens(plan: Plan, model: "Model", kind: Kind) -> int:
     """Tokens of KV cache that fit: what the memory limit leaves beside the weights.
 
     Half of it is left for the copy that is made when a batch grows or shrinks.

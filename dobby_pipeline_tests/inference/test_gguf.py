@@ -7,7 +7,7 @@ import pytest
 from dobby_pipeline.inference.chat import Chat
 from dobby_pipeline.inference.gguf import convert
 from dobby_pipeline.inference.manifests import ModelError
-from dobby_pipeline.inference.sessions import load_weights
+from dobby_pipeline.inference.weights import load_weights
 from dobby_pipeline_tests.inference.tiny_model import write_gguf
 
 

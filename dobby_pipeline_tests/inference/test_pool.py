@@ -172,11 +172,11 @@ def test_a_fault_in_a_step_is_a_pool_error_and_never_a_hang(sentence_model, monk
     step = Sessions.step
     steps = []
 
-    def failing(self):
+    def failing(self, **how):
         steps.append(1)
         if len(steps) > 6:
             raise RuntimeError("[Event::stream] the device is gone\nsecond line")
-        return step(self)
+        return step(self, **how)
 
     monkeypatch.setattr(Sessions, "step", failing)
     with _pool(sentence_model, sessions=2) as pool:
