@@ -21,7 +21,7 @@ JOINER = "\u2060"
 _SHAPES = (
     r"<[|｜][^<>\s]{1,60}?[|｜]>",  # ChatML, Llama 3, Phi; DeepSeek with full-width bars
     r"</?s>",
-    r"<<?/?(?:SYS|sys)>>?",
+    r"<</?SYS>>",
     r"\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]",
     r"</?(?:bos|eos|pad|unk|mask|think|tool_call|tool_response|start_of_turn|end_of_turn)>",
     r"<(?:start_of_image|end_of_image|fim_prefix|fim_middle|fim_suffix|file_sep)>",
