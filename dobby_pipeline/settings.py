@@ -25,6 +25,9 @@ class Settings:
         home: absolute; holds `cozo/`, clones, and `dagster/` when DAGSTER_HOME is unset.
         cozo_url: address of a Cozo server (`http://host:port`), or empty for the embedded store.
         cozo_auth: the value of the `x-cozo-auth` header for `cozo_url`.
+        mlx_url: addresses of OpenAI-compatible servers, separated by commas, or empty for a
+            model on this machine. May hold passwords, so it is not printed. Their bearer token,
+            DOBBY_MLX_TOKEN, is read where it is sent and kept nowhere.
         source_cozo_auth: the same for Cozo servers that are read from, as kind cozo or
             parseltongue; never stored.
         model: a manifest's name under models/.
@@ -41,6 +44,7 @@ class Settings:
     device: str = "auto"
     memory_limit_gb: float = DEFAULT_MEMORY_LIMIT_GB
     source_cozo_auth: str = field(default="", repr=False)
+    mlx_url: str = field(default="", repr=False)
 
     @property
     def dagster_home(self) -> Path:
@@ -60,6 +64,7 @@ class Settings:
             cozo_url=env.get("DOBBY_COZO_URL") or "",
             cozo_auth=env.get("DOBBY_COZO_AUTH") or "",
             source_cozo_auth=env.get("DOBBY_SOURCE_COZO_AUTH") or "",
+            mlx_url=env.get("DOBBY_MLX_URL") or "",
             model=env.get("DOBBY_MODEL") or DEFAULT_MODEL,
             sessions=_positive_int(env, "DOBBY_SESSIONS", DEFAULT_SESSIONS),
             device=_one_of(env, "DOBBY_DEVICE", DEVICES),

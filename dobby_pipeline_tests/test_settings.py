@@ -31,6 +31,7 @@ def test_each_variable_is_read():
             "DOBBY_SESSIONS": "4",
             "DOBBY_DEVICE": "cpu",
             "DOBBY_MEMORY_LIMIT_GB": "2.5",
+            "DOBBY_MLX_URL": "http://localhost:8080/v1",
         }
     )
     assert settings == Settings(
@@ -41,6 +42,7 @@ def test_each_variable_is_read():
         4,
         "cpu",
         2.5,
+        mlx_url="http://localhost:8080/v1",
     )
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,12 @@ from dobby_pipeline.cli.setting import MIN_FREE_MB, settings, store_of
 from dobby_pipeline.errors import DobbyError
 from dobby_pipeline.schema.migrations import check_version, latest_version
 from dobby_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from dobby_pipeline.inference.remote import ServerState
+
+GREETING_S = 60.0
+"""How long a server may take to answer one token: it may have to load its model."""
 
 SLOW_GFLOPS = 10
 """The reference BLAS gives 1 to 2 on any core, a real one 30 and more on a busy laptop."""
@@ -27,7 +34,8 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        check: python, device, blas, model, database, dagster.
+        check: python, device, blas, model, database, dagster; with DOBBY_MLX_URL `server` for
+            each server, and no blas.
         ok: whether it works.
         detail: what was found.
         advice: what to do; empty where it works.
@@ -42,9 +50,10 @@ class Finding:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def doctor(as_json: bool) -> None:
-    """Look at the device, BLAS, model, database and Dagster instance."""
+    """Look at the device or servers, BLAS, model, database and Dagster instance."""
     found = settings()
-    findings = [_look(name, look, found) for name, look in _LOOKS.items()]
+    looks = _REMOTE_LOOKS if found.mlx_url else _LOOKS
+    findings = [finding for name, look in looks.items() for finding in _look(name, look, found)]
     for finding in findings:
         if as_json:
             click.echo(json.dumps(asdict(finding)))
@@ -57,12 +66,16 @@ def doctor(as_json: bool) -> None:
         sys.exit(1)
 
 
-def _look(name: str, look: Callable[[Settings], Finding], found: Settings) -> Finding:
+_Look = Callable[[Settings], Finding | list[Finding]]
+
+
+def _look(name: str, look: _Look, found: Settings) -> list[Finding]:
     try:
-        return look(found)
+        seen = look(found)
     except DobbyError as error:
         what, _, advice = str(error).rpartition(": ")
-        return Finding(name, ok=False, detail=what or advice, advice=advice if what else "")
+        seen = Finding(name, ok=False, detail=what or advice, advice=advice if what else "")
+    return seen if isinstance(seen, list) else [seen]
 
 
 def _python(_: Settings) -> Finding:
@@ -108,6 +121,44 @@ def _model(found: Settings) -> Finding:
     return Finding("model", ok=True, detail=f"{manifest.name}{size} in {folder}")
 
 
+def _remote_device(found: Settings) -> Finding:
+    return Finding("device", ok=True, detail=f"remote (sessions: {found.sessions})")
+
+
+def _remote_model(found: Settings) -> Finding:
+    """A manifest is all that is needed; with the tokenizer prompts are counted exactly."""
+    from dobby_pipeline.inference.manifests import load_manifest
+    from dobby_pipeline.inference.pull import is_pulled
+
+    manifest = load_manifest(found.model)
+    counted = "by its tokenizer" if is_pulled(manifest) else "by bytes, it is not pulled"
+    return Finding("model", ok=True, detail=f"{manifest.name}, prompts are measured {counted}")
+
+
+def _servers(found: Settings) -> list[Finding]:
+    from dobby_pipeline.inference.manifests import load_manifest
+    from dobby_pipeline.inference.remote import greet_servers
+    from dobby_pipeline.inference.remote_address import TOKEN_ENV, parse_addresses
+    from dobby_pipeline.inference.remote_server import Patience
+
+    states = greet_servers(
+        load_manifest(found.model),
+        parse_addresses(found.mlx_url),
+        os.environ.get(TOKEN_ENV, ""),
+        Patience(answer_s=GREETING_S),
+    )
+    return [_server(state) for state in states]
+
+
+def _server(state: "ServerState") -> Finding:
+    if state.problem:
+        advice = "start it, or take it out of DOBBY_MLX_URL"
+        detail = f"{state.url}: {state.problem}"
+        return Finding("server", ok=False, detail=detail, advice=advice)
+    served = f"; it lists {', '.join(state.served)}" if state.served else ""
+    return Finding("server", ok=True, detail=f"{state.url} answers as {state.model}{served}")
+
+
 def _database(found: Settings) -> Finding:
     store = store_of(found)
     newest = latest_version()
@@ -140,11 +191,20 @@ def _dagster(found: Settings) -> Finding:
     return Finding("dagster", ok=True, detail=f"instance in {home} ({state})")
 
 
-_LOOKS: dict[str, Callable[[Settings], Finding]] = {
+_LOOKS: dict[str, _Look] = {
     "python": _python,
     "device": _device,
     "blas": _blas,
     "model": _model,
+    "database": _database,
+    "dagster": _dagster,
+}
+
+_REMOTE_LOOKS: dict[str, _Look] = {
+    "python": _python,
+    "device": _remote_device,
+    "model": _remote_model,
+    "server": _servers,
     "database": _database,
     "dagster": _dagster,
 }

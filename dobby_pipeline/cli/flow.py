@@ -141,8 +141,11 @@ def _check_model(found: Settings) -> None:
     """Refuse before a run is started what would fail in it after the ingest."""
     from dobby_pipeline.inference.manifests import load_manifest
     from dobby_pipeline.inference.pull import require_pulled
+    from dobby_pipeline.inference.remote_address import parse_addresses
 
-    require_pulled(load_manifest(found.model))
+    manifest = load_manifest(found.model)
+    if not parse_addresses(found.mlx_url):  # servers have their own weights
+        require_pulled(manifest)
 
 
 def _done(job: str, repo: str, status: dict[str, object]) -> str:

@@ -71,13 +71,14 @@ class Refusal:
     """A request that was not given to the model. Nothing is ever cut to make it fit.
 
     Attributes:
-        reason: `prompt_too_long` or `empty_prompt`.
+        reason: `prompt_too_long`, `empty_prompt`, or `server_refused`: a remote server that
+            answers others does not answer this one.
         detail: for a person, such as `5,310 tokens, limit 2,048`.
         prompt_tokens: of the whole prompt; 0 when it was empty.
     """
 
     request_id: str
-    reason: Literal["prompt_too_long", "empty_prompt"]
+    reason: Literal["prompt_too_long", "empty_prompt", "server_refused"]
     detail: str
     prompt_tokens: int
 
