@@ -65,6 +65,14 @@ def at_most(
     return Contract(name, metric, value, unit, peer, peer_value, f"<= {times:g} x peer", met)
 
 
+def at_least(
+    name: str, metric: str, value: float, unit: str, peer: str, peer_value: float, times: float
+) -> Contract:
+    """A contract that the value is at least `times` the peer's."""
+    met = value >= times * peer_value
+    return Contract(name, metric, value, unit, peer, peer_value, f">= {times:g} x peer", met)
+
+
 def below(name: str, metric: str, value: float, unit: str, limit: float) -> Contract:
     """A contract with a fixed limit."""
     return Contract(name, metric, value, unit, "", None, f"< {limit:g} {unit}", value < limit)

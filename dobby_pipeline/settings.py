@@ -31,7 +31,7 @@ class Settings:
         source_cozo_auth: the same for Cozo servers that are read from, as kind cozo or
             parseltongue; never stored.
         model: a manifest's name under models/.
-        sessions: parallel sessions of the pool, at least 1.
+        sessions: parallel sessions of the pool; 0 for `auto`, as many as fit.
         device: one of DEVICES.
         memory_limit_gb: for weights, KV cache and MLX's own cache together, in 10^9 bytes.
     """
@@ -66,7 +66,7 @@ class Settings:
             source_cozo_auth=env.get("DOBBY_SOURCE_COZO_AUTH") or "",
             mlx_url=env.get("DOBBY_MLX_URL") or "",
             model=env.get("DOBBY_MODEL") or DEFAULT_MODEL,
-            sessions=_positive_int(env, "DOBBY_SESSIONS", DEFAULT_SESSIONS),
+            sessions=_sessions(env),
             device=_one_of(env, "DOBBY_DEVICE", DEVICES),
             memory_limit_gb=_positive_float(env, "DOBBY_MEMORY_LIMIT_GB", DEFAULT_MEMORY_LIMIT_GB),
         )
@@ -82,12 +82,14 @@ def project_file(name: str) -> Path:
     return inside if inside.exists() else package.parent / name
 
 
-def _positive_int(env: Mapping[str, str], name: str, default: int) -> int:
-    value = env.get(name)
+def _sessions(env: Mapping[str, str]) -> int:
+    value = env.get("DOBBY_SESSIONS")
     if not value:
-        return default
+        return DEFAULT_SESSIONS
+    if value == "auto":
+        return 0
     if not value.isdecimal() or int(value) < 1:
-        raise UsageError(f"{name}={value!r}: give a whole number of 1 or more")
+        raise UsageError(f"DOBBY_SESSIONS={value!r}: give a whole number of 1 or more, or auto")
     return int(value)
 
 

@@ -15,6 +15,7 @@ from typing import Self
 from dobby_pipeline.errors import DobbyError
 from dobby_pipeline.inference.admission import Job
 from dobby_pipeline.inference.chat import Chat
+from dobby_pipeline.inference.device import Kind
 from dobby_pipeline.inference.manifests import Manifest
 from dobby_pipeline.inference.pull import require_pulled
 from dobby_pipeline.inference.requests import (
@@ -26,7 +27,7 @@ from dobby_pipeline.inference.requests import (
     Request,
     Sampling,
 )
-from dobby_pipeline.inference.worker import Died, Plan, Worker
+from dobby_pipeline.inference.worker import AUTO_SESSIONS, Died, Plan, Worker
 
 _POLL_S = 0.5
 """How often a waiting consumer looks whether the worker still lives."""
@@ -51,17 +52,18 @@ class SessionPool:
         """Make a pool; nothing is loaded yet.
 
         Args:
-            sessions: prompts generated side by side at most.
+            sessions: prompts generated side by side at most; 0 for as many as the device is
+                faster with, within the memory limit.
             device: `auto`, `gpu` or `cpu`.
             memory_limit_gb: weights, KV cache and MLX's cache together, in 10^9 bytes.
 
         Raises:
             ModelError: when the model is not pulled.
         """
-        if sessions < 1:
-            raise PoolError(f"{sessions} sessions: give 1 or more (DOBBY_SESSIONS)")
+        if sessions < 0:
+            raise PoolError(f"{sessions} sessions: give 1 or more, or auto (DOBBY_SESSIONS)")
         self.manifest = manifest
-        self.sessions = sessions
+        self._sessions = sessions
         self._sampling = sampling
         folder = require_pulled(manifest)
         # Read once, at first use, for both threads; it holds no reference to this object.
@@ -77,10 +79,15 @@ class SessionPool:
         self._finalizer = weakref.finalize(self, Worker.close, self._worker)
 
     @property
-    def device(self) -> str:
+    def device(self) -> Kind:
         """`metal`, `cuda` or `cpu`: the one in use. Tries it at the first call; loads nothing."""
         self._start()
         return self._worker.wait_for_device()
+
+    @property
+    def sessions(self) -> int:
+        """Prompts generated side by side at most; what `auto` means is known with the device."""
+        return self._sessions or AUTO_SESSIONS[self.device]
 
     @property
     def loaded(self) -> bool:
@@ -151,8 +158,9 @@ class SessionPool:
         self, source: Iterator[Request], under_way: dict[int, tuple[Request, int]]
     ) -> Iterator[Completion | Refusal]:
         ended = False
+        most = 2 * self.sessions
         while not ended or under_way:
-            if not ended and len(under_way) < 2 * self.sessions:
+            if not ended and len(under_way) < most:
                 request = next(source, None)
                 if request is None:
                     ended = True

@@ -18,7 +18,7 @@ from dobby_pipeline.inference.remote_address import (
     Address,
     parse_addresses,
 )
-from dobby_pipeline.settings import Settings
+from dobby_pipeline.settings import DEFAULT_SESSIONS, Settings
 
 if TYPE_CHECKING:
     from dobby_pipeline.inference.remote import RemotePool
@@ -32,7 +32,9 @@ class MlxSessionsResource(dg.ConfigurableResource[None]):
     """
 
     model: str = Field(description="DOBBY_MODEL: a manifest's name under models/.")
-    sessions: int = Field(description="DOBBY_SESSIONS: summaries generated side by side.", ge=1)
+    sessions: int = Field(
+        description="DOBBY_SESSIONS: summaries generated side by side; 0 for auto.", ge=0
+    )
     device: str = Field(description="DOBBY_DEVICE: auto, gpu or cpu.")
     memory_limit_gb: float = Field(
         description="DOBBY_MEMORY_LIMIT_GB: for weights, KV cache and MLX's cache together.", gt=0
@@ -96,7 +98,7 @@ class MlxSessionsResource(dg.ConfigurableResource[None]):
         return RemotePool(
             self.manifest,
             with_credentials(parse_addresses(self.base_url)),
-            sessions=self.sessions,
+            sessions=self.sessions or DEFAULT_SESSIONS,
             token=os.environ.get(TOKEN_ENV, ""),
         )
 
