@@ -63,7 +63,13 @@ class Timed:
 
 
 def timed(
-    manifest: Any, requests: list[Any], warm_up: int, *, sessions: int, device: str, limit_gb: float
+    manifest: Any,
+    requests: list[Any],
+    warm_up: int,
+    *,
+    sessions: int | None,
+    device: str,
+    limit_gb: float,
 ) -> Timed:
     """Answer the requests, after as many others that compile what has to be compiled."""
     from dobby_pipeline.inference.pool import SessionPool
@@ -172,7 +178,7 @@ def made_up_requests(count: int) -> list[Any]:
     ]
 
 
-def on_pool(sessions: int, device: str) -> Timed:
+def on_pool(sessions: int | None, device: str) -> Timed:
     """The real functions on the embedded model."""
     from dobby_pipeline.inference.manifests import load_manifest
 
@@ -214,7 +220,7 @@ def cpu() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         (seconds, _), _ = in_child(on_llama_cpp, _embedded_gguf(Path(scratch)))
     peer = 60 * FUNCTIONS / seconds
-    for sessions, label in ((20, "20 sessions"), (0, "auto sessions")):
+    for sessions, label in ((20, "20 sessions"), (None, "auto sessions")):
         found, _ = in_child(on_pool, sessions, "cpu")
         name = f"cpu, {FUNCTIONS} functions, {label}"
         told(
@@ -240,7 +246,7 @@ def _embedded_gguf(folder: Path) -> Path:
 def gpu() -> None:
     """A 135M and a 1.5B model with random weights: 20 sessions, and as many as are best."""
     for label, config in MODELS.items():
-        for sessions, count in ((20, 400), (0, 4_000)):
+        for sessions, count in ((20, 400), (None, 4_000)):
             found, _ = in_child(on_random_weights, config, sessions, count)
             name = f"gpu, {label}, {sessions or 'auto'} sessions"
             milliseconds = 1000 * found.seconds / found.records
@@ -257,7 +263,7 @@ def gpu() -> None:
                 )
 
 
-def on_random_weights(config: dict[str, Any], sessions: int, count: int) -> Timed:
+def on_random_weights(config: dict[str, Any], sessions: int | None, count: int) -> Timed:
     """Made-up prompts on a model of this shape; every answer has NEW_TOKENS tokens."""
     from dobby_pipeline.inference.manifests import MODELS_ENV, load_manifest
 

@@ -31,7 +31,7 @@ class Settings:
         source_cozo_auth: the same for Cozo servers that are read from, as kind cozo or
             parseltongue; never stored.
         model: a manifest's name under models/.
-        sessions: parallel sessions of the pool; 0 for `auto`, as many as fit.
+        sessions: parallel sessions of the pool; None for `auto`, as many as fit.
         device: one of DEVICES.
         memory_limit_gb: for weights, KV cache and MLX's own cache together, in 10^9 bytes.
     """
@@ -40,7 +40,7 @@ class Settings:
     cozo_url: str = ""
     cozo_auth: str = ""
     model: str = DEFAULT_MODEL
-    sessions: int = DEFAULT_SESSIONS
+    sessions: int | None = DEFAULT_SESSIONS
     device: str = "auto"
     memory_limit_gb: float = DEFAULT_MEMORY_LIMIT_GB
     source_cozo_auth: str = field(default="", repr=False)
@@ -82,12 +82,12 @@ def project_file(name: str) -> Path:
     return inside if inside.exists() else package.parent / name
 
 
-def _sessions(env: Mapping[str, str]) -> int:
+def _sessions(env: Mapping[str, str]) -> int | None:
     value = env.get("DOBBY_SESSIONS")
     if not value:
         return DEFAULT_SESSIONS
     if value == "auto":
-        return 0
+        return None
     if not value.isdecimal() or int(value) < 1:
         raise UsageError(f"DOBBY_SESSIONS={value!r}: give a whole number of 1 or more, or auto")
     return int(value)

@@ -69,20 +69,21 @@ class StepCache:
         layer: replaced in place, so that nothing else holds the arrays while they are computed:
             otherwise each step would copy them.
         offset: [rows] tokens that each row holds: where its next one goes.
+        place: the offsets for each KV head and number, [rows, KV heads, 1, size].
         attended: tokens of a row that are looked at; above every offset.
     """
 
     layer: Layer
     offset: Any
+    place: Any
     attended: int
 
     def update_and_fetch(self, keys: Any, values: Any) -> tuple[Any, Any]:
         """Put [rows, KV heads, 1, size] at each row's own place."""
         mx = import_mlx()
-        place = mx.broadcast_to(self.offset[:, None, None, None], keys.shape)
         layer = self.layer
-        layer[0] = mx.put_along_axis(layer[0], place, keys, axis=2)
-        layer[1] = mx.put_along_axis(layer[1], place, values, axis=2)
+        layer[0] = mx.put_along_axis(layer[0], self.place, keys, axis=2)
+        layer[1] = mx.put_along_axis(layer[1], self.place, values, axis=2)
         return layer[0][:, :, : self.attended], layer[1][:, :, : self.attended]
 
     def make_mask(
@@ -97,6 +98,14 @@ class StepCache:
         if window_size is not None:
             seen = seen & (places > last - window_size)
         return seen[:, None, None]
+
+
+def step_caches(layers: Sequence[Layer], offset: Any, attended: int) -> list[StepCache]:
+    """The caches for one step, [rows] offsets for all layers."""
+    mx = import_mlx()
+    rows, heads, _, size = layers[0][0].shape
+    place = mx.contiguous(mx.broadcast_to(offset[:, None, None, None], (rows, heads, 1, size)))
+    return [StepCache(layer, offset, place, attended) for layer in layers]
 
 
 def resized(array: Any, keep: Sequence[int], shape: Sequence[int]) -> Any:

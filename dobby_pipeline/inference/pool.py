@@ -44,7 +44,7 @@ class SessionPool:
         self,
         manifest: Manifest,
         *,
-        sessions: int = 20,
+        sessions: int | None = 20,
         device: str = "auto",
         memory_limit_gb: float = 8.0,
         sampling: Sampling = DEFAULT_SAMPLING,
@@ -52,15 +52,15 @@ class SessionPool:
         """Make a pool; nothing is loaded yet.
 
         Args:
-            sessions: prompts generated side by side at most; 0 for as many as the device is
-                faster with, within the memory limit.
+            sessions: prompts generated side by side at most; None for as many as the device
+                is fastest with, within the memory limit.
             device: `auto`, `gpu` or `cpu`.
             memory_limit_gb: weights, KV cache and MLX's cache together, in 10^9 bytes.
 
         Raises:
             ModelError: when the model is not pulled.
         """
-        if sessions < 0:
+        if sessions is not None and sessions < 1:
             raise PoolError(f"{sessions} sessions: give 1 or more, or auto (DOBBY_SESSIONS)")
         self.manifest = manifest
         self._sessions = sessions

@@ -32,8 +32,8 @@ class MlxSessionsResource(dg.ConfigurableResource[None]):
     """
 
     model: str = Field(description="DOBBY_MODEL: a manifest's name under models/.")
-    sessions: int = Field(
-        description="DOBBY_SESSIONS: summaries generated side by side; 0 for auto.", ge=0
+    sessions: int | None = Field(
+        description="DOBBY_SESSIONS: summaries generated side by side; none for auto.", ge=1
     )
     device: str = Field(description="DOBBY_DEVICE: auto, gpu or cpu.")
     memory_limit_gb: float = Field(

@@ -7,8 +7,8 @@ top-p, top-k, temperature.
 from dataclasses import dataclass
 from typing import Any
 
-from dobby_pipeline.inference.cpu_math import log_sum_exp
 from dobby_pipeline.inference.device import Kind, import_mlx
+from dobby_pipeline.inference.device_math import log_sum_exp
 from dobby_pipeline.inference.requests import Sampling
 
 

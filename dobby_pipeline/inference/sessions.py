@@ -21,9 +21,9 @@ from dobby_pipeline.inference.device import Kind, import_mlx, wire_memory
 from dobby_pipeline.inference.kv_cache import (
     Layer,
     PromptCache,
-    StepCache,
     resized,
     resized_layers,
+    step_caches,
     write_rows,
 )
 from dobby_pipeline.inference.prefixes import Prefixes
@@ -36,7 +36,7 @@ PREFILL_STEP = {"cpu": 256, "metal": 2048, "cuda": 2048}
 """Prompt tokens of a session computed at once. On the CPU attention's scores are stored whole:
 4 sessions x 9 heads x 256 x 1,500 tokens take 55 MB in float32."""
 
-PREFILL_BATCH = {"cpu": 4, "metal": 8, "cuda": 32}
+PREFILL_BATCH = {"cpu": 4, "metal": 8, "cuda": 64}
 """Prompts computed together at most."""
 
 PREFILL_BETWEEN = {"cpu": 4_096, "metal": 16_384, "cuda": 32_768}
@@ -334,7 +334,7 @@ class Sessions:
         """One token of each row, and its log-probability; replaces the state's arrays."""
         mx, state = self._mx, self._state
         lengths, made, active = state["lengths"], state["made"], state["active"]
-        caches = [StepCache(layer, lengths, attended) for layer in state["layers"]]
+        caches = step_caches(state["layers"], lengths, attended)
         logits = self._network(state["tokens"][:, None], cache=caches)[:, -1]
         random = state["random"] + mx.stack([made, mx.zeros_like(made)], axis=1)
         tokens, logprobs = self._choose(logits, state["written"], made, random.astype(mx.uint32))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dobby_pipeline.inference.cpu_math import use_numpy
 from dobby_pipeline.inference.device import Kind, fit_to_device, import_mlx
+from dobby_pipeline.inference.device_math import replace_slow_functions
 from dobby_pipeline.inference.manifests import ModelError
 
 
@@ -46,8 +46,7 @@ def load_weights(folder: Path, kind: Kind) -> Model:
             f"{folder}: cannot be loaded as a model: {reason}: pull it again"
         ) from error
     _refuse_other_caches(folder, network)
-    if kind == "cpu":
-        use_numpy(network)
+    replace_slow_functions(network, kind)
     mx.clear_cache()
     weights: list[Any] = [value for _, value in tree_flatten(network.parameters())]
     item = next((w.dtype.size for w in weights if mx.issubdtype(w.dtype, mx.floating)), 4)

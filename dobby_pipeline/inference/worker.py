@@ -33,19 +33,19 @@ AUTO_SESSIONS: dict[Kind, int] = {"cpu": 40, "metal": 64, "cuda": 512}
 """What `auto` means where the memory limit allows it. On two cores 100 summaries took 105 s with
 40 sessions, 129 with 64 and 131 with 20."""
 
-REFILL = 0.1
-"""The share of the sessions that must be free before a running batch is refilled: prompts are read
-faster together."""
+REFILL_SHARE, REFILL_MOST = 0.2, 64
+"""Sessions that must be free before a running batch is refilled, as a share of all, and at most:
+prompts are read faster together, and a session that waits costs no more than its place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a worker is to serve; 0 sessions for AUTO_SESSIONS."""
+    """What a worker is to serve; None sessions for AUTO_SESSIONS."""
 
     name: str
     folder: Path
     device: str
-    sessions: int
+    sessions: int | None
     memory_limit: int
     sampling: Sampling
 
@@ -179,7 +179,7 @@ class Worker:
         self.counters.load_seconds = time.monotonic() - started
         self.loaded.set()
         tokens = kv_tokens(plan, model, self.kind)
-        admission = Admission(most, tokens, max(1, int(REFILL * most)))
+        admission = Admission(most, tokens, max(1, min(REFILL_MOST, int(REFILL_SHARE * most))))
         return _Serving(sessions, admission, BlasThreads() if self.kind == "cpu" else None)
 
     def _take_orders(self, serving: "_Serving") -> bool:

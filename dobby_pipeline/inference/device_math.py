@@ -1,17 +1,20 @@
-"""The two functions of a transformer in which MLX's CPU build spends its time, by numpy.
+"""Two functions of mlx-lm's models, done otherwise on devices where MLX is slow at them.
 
-MLX has no vector code for `exp` on x86: 20 ns an element in its sigmoid and softmax, where numpy
-takes 0.5. On two cores that was as much time as all matrix products together. The products stay
-MLX's; only the elements in between are numpy's, in place, on MLX's own buffers.
+On the CPU: MLX has no vector code for `exp` on x86, so that its sigmoid and softmax take 20 ns an
+element, where numpy takes 0.5. On two cores that was as much time as all matrix products together.
+The products stay MLX's; only the elements in between are numpy's, in place, on MLX's own buffers.
+
+On CUDA: MLX has a kernel for attention without a mask, or with a causal one. With a mask for each
+session it multiplies once for every query head, and so reads the keys of a group once for each.
 
 Not here: the BLAS (blas.py) and the sampling (sampling.py).
 """
 
-import itertools
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -19,26 +22,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dobby_pipeline.inference.blas import available_cores
-from dobby_pipeline.inference.device import import_mlx
+from dobby_pipeline.inference.device import Kind, import_mlx
 
 Floats = NDArray[np.float32]
 
 _BLOCK = 32_768
 """Elements that numpy takes at a time, so that its passes over them stay in a core's cache."""
 
+_REPLACED: dict[str, set[tuple[Kind, str]]] = {}
+
 _ALONE = 131_072
 """Elements up to which one thread is faster than handing work to others."""
 
 
-def use_numpy(network: Any) -> None:
-    """Have a model of mlx-lm, and others of its architecture, compute these two by numpy.
+def replace_slow_functions(network: Any, kind: Kind) -> None:
+    """Have a model of mlx-lm, and others of its architecture, call what is fast on the device.
 
-    Its module looks them up by name at each call. On another device than the CPU what stood there
-    before is called.
+    Its module looks the functions up by name at each call.
     """
     module = sys.modules[type(network).__module__]
-    _replace(module, "swiglu", swiglu)
-    _replace(module, "scaled_dot_product_attention", attention)
+    if kind == "cpu":
+        _replace(module, "swiglu", swiglu, kind)
+        _replace(module, "scaled_dot_product_attention", attention, kind)
+    if kind == "cuda":
+        _replace(module, "scaled_dot_product_attention", grouped_attention, kind)
 
 
 def swiglu(gate: Any, up: Any) -> Any:
@@ -112,6 +119,28 @@ def attention(
     return out.reshape(batch, heads, length, size)
 
 
+def grouped_attention(
+    queries: Any, keys: Any, values: Any, cache: Any, scale: float, mask: Any, sinks: Any = None
+) -> Any:
+    """As `attention`, in MLX: the query heads of one KV head are the rows of one product.
+
+    What is not one query a session with a mask of booleans goes to MLX's own.
+    """
+    mx = import_mlx()
+    batch, heads, length, size = queries.shape
+    if length > 1 or sinks is not None or mask is None or isinstance(mask, str):
+        from mlx_lm.models.base import scaled_dot_product_attention
+
+        theirs: Callable[..., Any] = scaled_dot_product_attention
+        return theirs(queries, keys, values, cache=cache, scale=scale, mask=mask, sinks=sinks)
+    groups = keys.shape[1]
+    grouped = (queries * scale).reshape(batch, groups, heads // groups, size)
+    scores = grouped @ keys.swapaxes(-1, -2)
+    scores = mx.where(mask, scores, mx.finfo(scores.dtype).min)
+    weights = mx.softmax(scores, axis=-1, precise=True)
+    return (weights @ values).reshape(batch, heads, length, size)
+
+
 def log_sum_exp(logits: Any) -> Any:
     """[B, V] to [B]."""
     mx = import_mlx()
@@ -152,17 +181,18 @@ def _flat(array: Any) -> Floats:
     return view.reshape(-1)
 
 
-def _replace(module: ModuleType, name: str, ours: Callable[..., Any]) -> None:
+def _replace(module: ModuleType, name: str, ours: Callable[..., Any], kind: Kind) -> None:
     theirs = getattr(module, name, None)
-    if theirs is None or hasattr(theirs, "on_cpu"):
+    if theirs is None or (kind, name) in _REPLACED.setdefault(module.__name__, set()):
         return
+    _REPLACED[module.__name__].add((kind, name))
     mx = import_mlx()
+    device = mx.cpu if kind == "cpu" else mx.gpu
 
     def chosen(*args: Any, **named: Any) -> Any:
-        on_cpu = mx.default_device() == mx.cpu
-        return (ours if on_cpu else theirs)(*args, **named)
+        here = mx.default_device() == device
+        return (ours if here else theirs)(*args, **named)
 
-    chosen.on_cpu = ours  # pyright: ignore[reportFunctionMemberAccess]
     setattr(module, name, chosen)
 
 
@@ -178,6 +208,6 @@ def _in_threads(compute: Callable[[int, int], None], count: int, elements: int =
         compute(0, count)
         return
     borders = [count * part // parts for part in range(parts + 1)]
-    futures = [_threads().submit(compute, start, end) for start, end in itertools.pairwise(borders)]
+    futures = [_threads().submit(compute, *part) for part in pairwise(borders)]
     for future in futures:
         future.result()
