@@ -18,6 +18,11 @@ _NEEDED = ("*.json", "*.safetensors", "*.jinja", "tokenizer.model", "*.txt", "LI
 """What MLX and the tokenizer read, and the licence; not other formats of the same weights."""
 
 
+def is_needed(name: str) -> bool:
+    """Whether a file of a repository is one to fetch; only those at its top are."""
+    return "/" not in name and any(fnmatch.fnmatch(name, pattern) for pattern in _NEEDED)
+
+
 @dataclass(frozen=True, slots=True)
 class HubFile:
     """One file of the repository.
@@ -84,7 +89,7 @@ def snapshot(source: HubSource) -> Snapshot:
         )
         for file in info.siblings or []
         # Only the top level, and so no name that leads out of the folder.
-        if "/" not in file.rfilename and any(fnmatch.fnmatch(file.rfilename, p) for p in _NEEDED)
+        if is_needed(file.rfilename)
     ]
     if not any(file.name.endswith(".safetensors") for file in files):
         raise ModelError(f"{where}: no .safetensors at the top of the repository")
