@@ -43,7 +43,11 @@ UNKNOWN = "unknown"
 
 
 def convert_model(
-    source: Path, name: str, quantize: int | None = None, report: Report = lambda _: None
+    source: Path,
+    name: str,
+    quantize: int | None = None,
+    report: Report = lambda _: None,
+    licence: str = "",
 ) -> Manifest:
     """Convert a GGUF file or a folder of safetensors, and write the manifest of the model.
 
@@ -52,6 +56,7 @@ def convert_model(
         name: of the new model.
         quantize: bits of a weight, 4 or 8; None to keep them (a GGUF file's that MLX cannot
             multiply are unpacked to bfloat16).
+        licence: of the model, where the source does not name it.
 
     Raises:
         ModelError: when the name is taken, or the source cannot be converted; no manifest and no
@@ -72,7 +77,11 @@ def convert_model(
         raise ModelError(f"{source}: give a .gguf file or a folder with safetensors")
     digest = revision_of(manifest.files)
     revision = f"{digest}-{quantize}bit" if quantize else digest
-    manifest = replace(manifest, source=PathSource(str(source), revision, quantize))
+    manifest = replace(
+        manifest,
+        source=PathSource(str(source), revision, quantize),
+        licence=licence if licence and manifest.licence == UNKNOWN else manifest.licence,
+    )
     folder = pull(manifest, report)
     manifest = replace(
         manifest,
