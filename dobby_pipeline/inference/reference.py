@@ -86,8 +86,8 @@ def _attention(
 
     shape, length = weights.shape, len(states)
     queries, keys, values = (
-        _linear(states, weights, f"{name}attn_{role}").reshape(length, -1, shape.head_size)
-        for role in "qkv"
+        _linear(states, weights, f"{name}attn_{role}").reshape(length, heads, shape.head_size)
+        for role, heads in zip("qkv", (shape.heads, shape.kv_heads, shape.kv_heads), strict=True)
     )
     queries, keys = (_turned(x, turns, shape.rope_pairs) for x in (queries, keys))
     # Each key head serves a group of query heads that stand side by side.
