@@ -16,6 +16,9 @@ from dobby_pipeline.cli.terminal import say
 from dobby_pipeline.errors import UsageError
 from dobby_pipeline.settings import project_file
 
+_SHARED = ("measure", "evaluation_model")
+"""Scripts that benchmarks use and that measure nothing themselves."""
+
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME…]")
@@ -39,7 +42,7 @@ def bench(names: tuple[str, ...], as_json: bool) -> None:
 
 def _scripts() -> dict[str, Path]:
     found = sorted(project_file("benchmarks").glob("*.py"))
-    return {path.stem: path for path in found if path.stem != "measure"}
+    return {path.stem: path for path in found if path.stem not in _SHARED}
 
 
 def _figures(script: Path) -> Iterator[dict[str, Any]]:

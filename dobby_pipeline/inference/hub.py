@@ -10,12 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from dobby_pipeline.inference import golden
 from dobby_pipeline.inference.digests import git_blob_id, require, sha256
 from dobby_pipeline.inference.fetch import TIMEOUT_S, Unreachable
 from dobby_pipeline.inference.manifests import HubSource, ModelError
+from dobby_pipeline.inference.record import RECORD
 
 _NEEDED = ("*.json", "*.safetensors", "*.jinja", "tokenizer.model", "*.txt", "LICENSE*")
 """What MLX and the tokenizer read, and the licence; not other formats of the same weights."""
+
+
+def is_needed(name: str) -> bool:
+    """Whether a file of a repository is one to fetch; only those at its top are.
+
+    What a pull itself writes beside the weights is never taken from somebody else.
+    """
+    wanted = any(fnmatch.fnmatch(name, pattern) for pattern in _NEEDED)
+    return wanted and "/" not in name and name not in (RECORD, golden.FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +95,7 @@ def snapshot(source: HubSource) -> Snapshot:
         )
         for file in info.siblings or []
         # Only the top level, and so no name that leads out of the folder.
-        if "/" not in file.rfilename and any(fnmatch.fnmatch(file.rfilename, p) for p in _NEEDED)
+        if is_needed(file.rfilename)
     ]
     if not any(file.name.endswith(".safetensors") for file in files):
         raise ModelError(f"{where}: no .safetensors at the top of the repository")

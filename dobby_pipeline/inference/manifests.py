@@ -3,11 +3,12 @@
 Not here: fetching what they name (pull.py) and what is on the disk (models.py).
 """
 
+import json
 import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from dobby_pipeline.settings import project_file
 
 MODELS_ENV = "DOBBY_MODELS"
 """A folder for weights, and for manifests that stand before the shipped ones of their name."""
+
+QUANTIZE = (4, 8)
+"""Bits that weights can be quantised to."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -53,10 +57,16 @@ class HubSource:
 
 @dataclass(frozen=True, slots=True)
 class PathSource:
-    """A folder in MLX format or a GGUF file on this machine, copied when it is pulled."""
+    """A folder of safetensors or a GGUF file on this machine, copied or converted when pulled.
+
+    Attributes:
+        path: absolute, or from the manifest's folder.
+        quantize: bits of a weight, 4 or 8, to quantise to; None to keep them as they are.
+    """
 
     path: str
     revision: str = "local"
+    quantize: int | None = None
 
 
 Source = WheelSource | HubSource | PathSource
@@ -82,6 +92,8 @@ class Manifest:
         system_role: whether the chat template takes a system message; otherwise it is put
             before the user's. The template itself comes with the tokenizer.
         files: SHA-256 by file name, of what is fetched.
+        bits: of a weight as it is stored.
+        kv_per_token: numbers in the KV cache of one token; 0 where nobody said.
     """
 
     name: str
@@ -95,6 +107,8 @@ class Manifest:
     source: Source
     system_role: bool
     files: Mapping[str, str]
+    bits: int = 16
+    kv_per_token: int = 0
 
     @property
     def revision(self) -> str:
@@ -163,6 +177,8 @@ def read_manifest(file: Path) -> Manifest:
         source=_source(table.table("source")),
         system_role=table.flag("system_role", default=True),
         files=_hashes(table.table("files", {})),
+        bits=table.number("bits", 16),
+        kv_per_token=table.number("kv_per_token", 0),
     )
     table.all_known()
     if manifest.prompt_budget >= manifest.context:
@@ -170,6 +186,41 @@ def read_manifest(file: Path) -> Manifest:
             f"manifest {file}: prompt_budget: must be below context ({manifest.context})"
         )
     return manifest
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """A manifest as the text of its file."""
+    values = asdict(manifest)
+    source = {"kind": manifest.source_kind, **values.pop("source")}
+    files = values.pop("files")
+    del values["name"], values["file"]
+    parts = [
+        values,
+        *({"": name, **table} for name, table in (("source", source), ("files", files))),
+    ]
+    return "\n".join(_toml(part) for part in parts)
+
+
+def require_name(name: str) -> None:
+    """Raise ModelError unless a manifest can have this name."""
+    if not _NAME.fullmatch(name):
+        raise ModelError(f"model {name!r}: a name is of a-z, 0-9, '.', '_' and '-'")
+
+
+def _toml(table: Mapping[str, Any]) -> str:
+    """A table, under the name that it has for the empty key."""
+    head = f"[{table['']}]\n" if "" in table else ""
+    lines = (
+        f"{key if key.isidentifier() else _told(key)} = {_told(value)}\n"
+        for key, value in table.items()
+        if key and value is not None
+    )
+    return head + "".join(lines)
+
+
+def _told(value: object) -> str:
+    """A text, number or flag: JSON's form is TOML's, but for a character it leaves bare."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _manifest_files() -> dict[str, Path]:
@@ -182,11 +233,20 @@ def _source(table: "_Table") -> Source:
     cls = _SOURCES.get(kind)
     if cls is None:
         raise table.wrong("kind", f"is {kind!r}; give one of {', '.join(_SOURCES)}")
-    optional = {"revision": "local"} if cls is PathSource else {}
-    keys = cls.__dataclass_fields__
-    source = cls(**{key: table.text(key, optional.get(key)) for key in keys})
+    if cls is PathSource:
+        source = _path_source(table)
+    else:
+        given: dict[str, Any] = {key: table.text(key) for key in cls.__dataclass_fields__}
+        source = cls(**given)
     table.all_known()
     return source
+
+
+def _path_source(table: "_Table") -> PathSource:
+    quantize = table.number("quantize", 0) or None
+    if quantize not in (None, *QUANTIZE):
+        raise table.wrong("quantize", f"is {quantize}; give 4 or 8, or leave it out")
+    return PathSource(table.text("path"), table.text("revision", "local"), quantize)
 
 
 def _hashes(table: "_Table") -> Mapping[str, str]:
@@ -213,9 +273,9 @@ class _Table:
             raise self.wrong(key, "is empty")
         return value
 
-    def number(self, key: str) -> int:
-        value = self._take(key, int, "a whole number")
-        if isinstance(value, bool) or value < 1:
+    def number(self, key: str, default: int | None = None) -> int:
+        value = self._take(key, int, "a whole number", default)
+        if key in self.values and (isinstance(value, bool) or value < 1):
             raise self.wrong(key, "is not a whole number of 1 or more")
         return value
 

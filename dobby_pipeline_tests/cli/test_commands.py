@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from dobby_pipeline_tests.cli.conftest import SENTENCE
+from dobby_pipeline_tests.inference.gguf_models import write_gguf_model
 
 
 def test_repos_are_added_listed_and_removed(workplace, git_repo):
@@ -40,7 +41,41 @@ def test_models_are_listed_with_what_is_pulled(workplace):
     assert next(line for line in lines if line.startswith("*")).split()[1] == "sentence"
 
 
-def test_a_model_is_verified_by_its_hashes_and_an_answer(workplace):
+def test_the_list_of_models_tells_what_fits(workplace, monkeypatch):
+    row = next(r for r in workplace.dobby("models", "list", "--json").rows if r["name"] == "random")
+    assert row["fits"]
+    assert row["needs"] > 0
+    assert {"size", "parameters", "licence", "context", "pulled"} <= row.keys()
+    assert "GB (fits)" in workplace.dobby("models", "list").out
+    monkeypatch.setenv("DOBBY_MEMORY_LIMIT_GB", "0.000001")
+    lines = workplace.dobby("models", "list").out.splitlines()
+    assert "GB (more than 1e-06)" in next(line for line in lines if " random " in line)
+    assert "memory unknown" in next(line for line in lines if " absent " in line)
+
+
+def test_a_gguf_file_is_converted_listed_and_verified(workplace, tmp_path, monkeypatch):
+    monkeypatch.setenv("DOBBY_MODELS", str(tmp_path / "models"))
+    changes = {"general.license": None}
+    file = write_gguf_model(tmp_path / "tiny.gguf", "qwen2", "Q4_K", **changes)
+    done = workplace.dobby("models", "convert", file, "mine", "--quantize", "8")
+    assert (done.status, done.out) == (0, "")
+    assert "mine: ready in" in done.err
+    assert "names no licence" in done.err
+    row = next(r for r in workplace.dobby("models", "list", "--json").rows if r["name"] == "mine")
+    assert row["pulled"]
+    verified = workplace.dobby("models", "verify", "mine")
+    assert verified.status == 0
+    assert "golden tokens are those of its source" in verified.err
+    again = workplace.dobby("models", "convert", file, "mine")
+    assert (again.status, again.err.count("\n")) == (1, 1)
+    assert workplace.dobby("models", "convert", file, "other", "--quantize", "3").status == 2
+    (tmp_path / "models" / "mine" / "config.json").write_text("{}")
+    broken = workplace.dobby("models", "verify", "mine")
+    assert (broken.status, broken.err.count("\n")) == (1, 1)
+    assert "config.json: wrong hash" in broken.err
+
+
+def test_a_model_is_verified_by_its_hashes_its_scores_and_an_answer(workplace):
     done = workplace.dobby("models", "verify", "sentence")
     assert done.status == 0
     assert "all files are whole" in done.err

@@ -4,10 +4,10 @@ import pytest
 
 from dobby_pipeline.inference.chat import Chat
 from dobby_pipeline.inference.manifests import Manifest, load_manifest, weights_folder
-from dobby_pipeline.inference.models import verify
 from dobby_pipeline.inference.pool import SessionPool
 from dobby_pipeline.inference.pull import is_pulled
 from dobby_pipeline.inference.requests import Request
+from dobby_pipeline.inference.verify import verify
 
 pytestmark = pytest.mark.model
 
@@ -21,7 +21,7 @@ def manifest() -> Manifest:
 
 
 def test_its_files_are_whole_and_it_answers(manifest):
-    assert verify(manifest, "cpu").confidence < 0
+    assert verify(manifest, "cpu").answer.confidence < 0
 
 
 def test_its_tokenizer_splits_code_as_it_was_trained_to(manifest):

