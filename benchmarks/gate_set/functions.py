@@ -1,0 +1,179 @@
+"""Real functions with the sentences that their authors wrote about them, from git repositories.
+
+Run: `.venv/bin/python benchmarks/gate_set/functions.py FOLDER`, where FOLDER holds a git repository
+for each name of REPOSITORIES; writes functions.jsonl and repositories.jsonl beside this file.
+Not here: summaries that are wrong (summaries.py).
+"""
+
+import ast
+import json
+import random
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dobby_pipeline.sources.git_tree import open_repository, resolve_commit
+from dobby_pipeline.sources.reader import GitSource
+from dobby_pipeline.sources.records import SourceRecord
+
+HERE = Path(__file__).parent
+SEED = 20_261_122
+MAX_CODE = 1_200  # characters: the set stays small, and most functions are no longer
+MIN_CODE = 60
+MAX_WORDS = 40
+MIN_WORDS = 4
+VERBS = frozenset(
+    "add adjust append apply assemble augment build calculate call check choose clear close combine"
+    " compare compile compute construct convert copy count create decode delete determine dispatch"
+    " download drop emit encode ensure enter escape evaluate execute extract fetch fill find flush"
+    " format generate get group handle identify indicate inject insert intercept invoke iterate join"
+    " list load log look make map mark match merge move normalize open parse patch perform pop"
+    " position prepare prepend print process produce provide push put raise read recompute register"
+    " release remove rename render replace report reset resolve retrieve return reverse rewind run"
+    " search select send serialize set sort split start stop store subtract take test throw"
+    " transform unset update validate verify wrap write yield".split()
+)
+"""A sentence that begins with one of them, with or without -s, tells what a function does; others
+were often notes to maintainers, such as `Prior to 1.0.12 there was a bug`."""
+
+EXCLUDED = ("ZodObject.setKey", "schemas.js::description", "core/util.cjs::derived")
+"""Ends of ids whose sentence, read by a person, says nothing about what the function does."""
+
+TESTS = re.compile(r"(^|/)(tests?|testing|examples?|bench(marks?)?)/|(_test\.go|Test\.java)$")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Where functions come from.
+
+    Attributes:
+        part: `calibration`, on which thresholds are chosen, or `held-out`.
+        count: functions taken at most.
+    """
+
+    name: str
+    release: str
+    licence: str
+    part: str
+    count: int
+
+
+REPOSITORIES = (
+    Repository("networkx", "3.6.1", "BSD-3-Clause", "calibration", 70),
+    Repository("zod", "4.6.7", "MIT", "calibration", 40),
+    Repository("nlohmann-json3", "Debian 3.11", "MIT", "calibration", 8),
+    Repository("requests", "2.34.2", "Apache-2.0", "held-out", 40),
+    Repository("flask", "3.1.2", "BSD-3-Clause", "held-out", 30),
+    Repository("ripgrep", "Debian 13", "MIT", "held-out", 24),
+    Repository("commons-lang3", "Debian 3.12", "Apache-2.0", "held-out", 30),
+    Repository("jq", "Debian 1.6", "MIT", "held-out", 6),
+)
+
+
+def main(folder: Path) -> None:
+    """Write the functions, and every name of each repository."""
+    functions: list[dict[str, Any]] = []
+    repositories: list[dict[str, Any]] = []
+    for repository in REPOSITORIES:
+        records = [r for r in _records(folder / repository.name) if not TESTS.search(r.path)]
+        found = [row for record in records if (row := _row(repository, record))]
+        unique = list({row["code"]: row for row in found}.values())
+        random.Random(SEED).shuffle(unique)
+        chosen = list({row["docstring"]: row for row in unique}.values())[: repository.count]
+        functions += sorted(chosen, key=lambda row: row["id"])
+        names = sorted({r.name for r in records} | {part for r in records for part in _path(r)})
+        repositories.append(
+            {
+                "repository": repository.name,
+                "release": repository.release,
+                "licence": repository.licence,
+                "part": repository.part,
+                "names": " ".join(n for n in names if " " not in n and len(n) <= 60),
+            }
+        )
+        print(f"{repository.name}: {len(found)} documented, {len(chosen)} taken", file=sys.stderr)
+    write("functions.jsonl", functions)
+    write("repositories.jsonl", repositories)
+
+
+def write(name: str, rows: list[dict[str, Any]]) -> None:
+    """Put the rows into a file beside this one, a line of JSON each."""
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    (HERE / name).write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _records(folder: Path) -> Iterator[SourceRecord]:
+    repository = open_repository(folder)
+    source = GitSource(repository, resolve_commit(repository, "HEAD"))
+    for file in source.files():
+        if not file.reason and not TESTS.search(file.path):
+            yield from source.read(file).records
+
+
+def _path(record: SourceRecord) -> list[str]:
+    return [part.partition(".")[0] for part in record.path.split("/")]
+
+
+def _row(repository: Repository, record: SourceRecord) -> dict[str, Any] | None:
+    if record.kind not in ("function", "method"):
+        return None
+    code = without_docstring(record.code) if record.language == "python" else record.code
+    text = sentences(record.docstring)
+    if code is None or text is None or not MIN_CODE <= len(code) <= MAX_CODE:
+        return None
+    if not MIN_WORDS <= len(text.split()) <= MAX_WORDS:
+        return None
+    name = f"{repository.name}:{record.path}::{record.symbol}"
+    if name.endswith(EXCLUDED):
+        return None
+    return {
+        "id": name,
+        "language": record.language,
+        "name": record.name,
+        "code": code,
+        "docstring": text,
+    }
+
+
+def without_docstring(code: str) -> str | None:
+    """Python code as it would be without its docstring; None where nothing else would be left."""
+    try:
+        function = ast.parse(code).body[0]
+    except SyntaxError:
+        return None
+    body = getattr(function, "body", [])
+    if len(body) < 2 or not ast.get_docstring(function):
+        return None
+    lines = code.splitlines()
+    return "\n".join(lines[: body[0].lineno - 1] + lines[body[0].end_lineno :])
+
+
+def sentences(docstring: str) -> str | None:
+    """The first paragraph's first one or two sentences in plain English markup, if it has any."""
+    lines = docstring.strip().splitlines()
+    end = next((i for i, line in enumerate(lines) if re.match(r"\s*(@|:|#|\.\.|>>>|\\)", line)), None)
+    paragraph = re.split(r"\n\s*\n", "\n".join(lines[:end]).strip())[0]
+    text = re.split(r"</?p>|<[uo]l>|<pre>", paragraph)[0]
+    text = re.sub(r"</?(?:em|i|b|strong|code|tt)>", "`", text)
+    text = re.sub(r"\{@(?:code|link|literal|linkplain)\s+#?([^}]+)\}", r"`\1`", text)
+    text = re.sub(r":[a-z:]+:`[~.!]?([^`<]+?)(?:\s*<[^>]*>)?`", r"`\1`", text)
+    text = re.sub(r"``([^`]*)``", r"`\1`", text)
+    text = re.sub(r"\[`([^`]*)`\]", r"`\1`", text)
+    text = re.sub(r"\*([A-Za-z_]+)\*", r"\1", text)
+    text = " ".join(text.split())
+    ends = [m.end() for m in re.finditer(r"[.!?](?=\s+[A-Z`]|$)", text)]
+    text = text[: ends[min(1, len(ends) - 1)]] if ends else ""
+    return text if text.isascii() and _begins_with_verb(text) else None
+
+
+def _begins_with_verb(text: str) -> bool:
+    word = re.match(r"[a-z]*", text.lower())
+    verb = word[0] if word else ""
+    return not VERBS.isdisjoint({verb, verb.removesuffix("s"), verb.removesuffix("es")})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
