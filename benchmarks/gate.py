@@ -17,6 +17,7 @@ from typing import Any
 from measure import Contract, told
 
 from dobby_pipeline.quality.gate import PUBLISHED, RULES, Candidate, Verdict, judge
+from dobby_pipeline.quality.reading import KnownNames
 from dobby_pipeline.summaries.prompts import load_prompt
 
 SET = Path(__file__).parent / "gate_set"
@@ -47,7 +48,7 @@ def judged(part: str) -> Iterator[Judged]:
     """Every summary of a part through the gate, as generation hands it over."""
     functions = {row["id"]: row for row in _read("functions.jsonl")}
     repositories = {row["repository"]: row for row in _read("repositories.jsonl")}
-    names = {name: frozenset(row["names"].split()) for name, row in repositories.items()}
+    names = {name: KnownNames(row["names"].split()) for name, row in repositories.items()}
     instructions = load_prompt("symbol").instructions
     for row in _read("summaries.jsonl"):
         function, repository = functions[row["function"]], row["function"].partition(":")[0]
@@ -58,6 +59,7 @@ def judged(part: str) -> Iterator[Judged]:
                 instructions,
                 language=function["language"],
                 code=function["code"],
+                name=function["name"],
                 known_names=names[repository],
             )
             yield Judged(row, judge(candidate))

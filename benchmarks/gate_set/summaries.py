@@ -129,7 +129,7 @@ def invented_call(function: Row, rng: random.Random, _chosen: Any, names: set[st
 def invented_name(function: Row, rng: random.Random, _chosen: Any, names: set[str], _: str) -> Row:
     """A variable, class or member that stands nowhere, without any mark."""
     name = _invented(function, rng, names)
-    name = rng.choice([name, f"self.{name}", name.title().replace("_", "")])
+    name = rng.choice([name, f"self.{name}", name[0].upper() + name[1:]])
     return _bad(function, f"{function['docstring']} The result is kept in {name} for later use.")
 
 

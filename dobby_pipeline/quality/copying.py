@@ -12,14 +12,17 @@ from dobby_pipeline.quality.reading import Reading, words_of
 MAX_DUPLICATE_4GRAM_SHARE = 0.3
 """Of the words, those within a repeated 4-gram. Gopher's rules (Rae et al. 2021, table A1) allow
 0.16 for the most frequent 4-gram of a web page and 0.15 for all duplicate 5-grams; a summary of
-30 words needs more room, since one repeated name of two words already makes such a 4-gram."""
+30 words needs more room: a good one of the calibration set has 0.25."""
 
 MAX_SAME_WORD_RUN = 3
 """The same word so often in a row is a loop; two may stand in a sentence (`that that`)."""
 
 MAX_TOP_2GRAM_SHARE = 0.34
-"""Of the characters, those of the most frequent pair of words. Gopher allows 0.20 on a page; a
-sentence of ten words that says one name of two words twice reaches 0.3."""
+"""Of the characters, those of the most frequent pair of words that stands three times or more.
+Gopher allows 0.20 on a page; a short sentence that says `returns a` twice has 0.36."""
+
+MAX_REPEATED_RUN = 6
+"""Words in a row that stand twice: on the calibration set a good summary has 5 at most."""
 
 PARROT_WORDS = 8
 """A run of this many words that also stands in the instructions is taken for a copy of them."""
@@ -27,15 +30,21 @@ PARROT_WORDS = 8
 MAX_COPIED_TOKENS = 11
 """Code tokens in a row: a run of 12 is a line of code and no name or call that a sentence quotes."""
 
-MAX_DENSITY = 6.0
+MAX_CODE_RUN = 6
+MAX_MARKS = 2
+"""A shorter run counts where it has more than so many of the marks that prose has no use for:
+`x = f(y)` is code among words."""
+
+MAX_DENSITY = 4.0
 MAX_COVERAGE = 0.75
 """Extractive fragment density and coverage (Grusky, Naaman and Artzi 2018, "Newsroom", section 4),
 of the summary's tokens against the code's: where both are exceeded the summary is a short piece of
-code. No author's sentence of the calibration set has a density over 4; see docs/quality.md."""
+code. The good ones of the calibration set have 2.5 and 0.71 at most."""
 
 MAX_CODE_TOKENS = 50_000
-"""Of the code; the largest function of the corpora has 12,000. It bounds time and memory."""
+"""Of the code, about 200 kB of it. It bounds time and memory."""
 
+_MARKS = frozenset("()[]{}=;<>")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
@@ -47,6 +56,9 @@ def repetition(reading: Reading) -> str | None:
     words = reading.words
     if _longest_run(words) > MAX_SAME_WORD_RUN:
         return f"repetition: a word stands more than {MAX_SAME_WORD_RUN} times in a row"
+    runs = ngrams(words, MAX_REPEATED_RUN + 1)
+    if len(set(runs)) < len(runs):
+        return f"repetition: more than {MAX_REPEATED_RUN} words in a row stand twice"
     share = duplicate_ngram_share(words, 4)
     if share > MAX_DUPLICATE_4GRAM_SHARE:
         return f"repetition: {share:.0%} of the words lie in repeated 4-grams"
@@ -66,12 +78,14 @@ def parroting(reading: Reading) -> str | None:
 
 
 def copying(reading: Reading) -> str | None:
-    """A run of more than MAX_COPIED_TOKENS code tokens, or MAX_DENSITY and MAX_COVERAGE at once.
+    """A run of more than MAX_COPIED_TOKENS code tokens, a line of code (MAX_CODE_RUN, MAX_MARKS), or
+    MAX_DENSITY and MAX_COVERAGE at once.
 
     Comments and docstrings are no code here: their words are the author's, about the code.
     """
     code = reading.facts.bare_code if reading.facts else reading.code
-    lengths = fragments(tokens_of(reading.text), tokens_of(code)[:MAX_CODE_TOKENS])
+    tokens = tokens_of(reading.text)
+    lengths = fragments(tokens, tokens_of(code)[:MAX_CODE_TOKENS])
     if not lengths:
         return None
     total = sum(1 if length == 0 else length for length in lengths)
@@ -80,9 +94,21 @@ def copying(reading: Reading) -> str | None:
     density = sum(length * length for length in lengths) / total
     if longest > MAX_COPIED_TOKENS:
         return f"copying: {longest} tokens in a row are the code's own"
+    if _has_line(tokens, lengths):
+        return "copying: a line of code stands among the words"
     if density > MAX_DENSITY and coverage > MAX_COVERAGE:
         return f"copying: {coverage:.0%} of it is code, density {density:.1f}"
     return None
+
+
+def _has_line(tokens: list[str], lengths: list[int]) -> bool:
+    position = 0
+    for length in lengths:
+        marks = sum(token in _MARKS for token in tokens[position : position + length])
+        if length > MAX_CODE_RUN and marks > MAX_MARKS:
+            return True
+        position += max(1, length)
+    return False
 
 
 def tokens_of(text: str) -> list[str]:
@@ -124,11 +150,11 @@ def duplicate_ngram_share(words: list[str], n: int) -> float:
 
 
 def top_ngram_share(words: list[str], n: int) -> float:
-    """The share of characters in the most frequent n-gram, 0 to 1; 0 where none stands twice."""
+    """The share of characters in the most frequent n-gram, 0 to 1; 0 where none stands thrice."""
     counts = Counter(ngrams(words, n))
-    twice = [(sum(map(len, gram)) * count) for gram, count in counts.items() if count > 1]
+    often = [(sum(map(len, gram)) * count) for gram, count in counts.items() if count > 2]
     characters = sum(map(len, words))
-    return min(1.0, max(twice) / characters) if twice else 0.0
+    return min(1.0, max(often) / characters) if often else 0.0
 
 
 def _longest_run(words: list[str]) -> int:

@@ -139,6 +139,7 @@ class FunctionFacts:
     """What is certain about a function.
 
     Attributes:
+        name: its own; empty where it has none.
         parameters: how many it has, the receiver (`self`) left out.
         is_open: it takes any number, or takes one apart, so that a count or a name says little.
         parameter_names: every word in its parameters.
@@ -149,6 +150,7 @@ class FunctionFacts:
         is_stub: there is no code in it that does anything.
     """
 
+    name: str
     parameters: int
     is_open: bool
     parameter_names: frozenset[str]
@@ -270,6 +272,7 @@ def _of_function(function: Node, names: _Grammar, data: bytes) -> FunctionFacts:
     is_expression = body is not None and function.type in _LAMBDAS and "block" not in body.type
     statements = [] if body is None else [n for n in body.named_children if not _is_comment(n)]
     return FunctionFacts(
+        name=_name(function, data),
         parameters=count,
         is_open=is_open,
         parameter_names=frozenset(
@@ -288,6 +291,23 @@ def _of_function(function: Node, names: _Grammar, data: bytes) -> FunctionFacts:
         yields=any("yield" in node.type for node in inside),
         is_stub=body is None or all(_does_nothing(node, text(node)) for node in statements),
     )
+
+
+def _name(function: Node, data: bytes) -> str:
+    """The function's name, or that of the variable that it is assigned to."""
+    node: Node | None = function
+    if function.type in _LAMBDAS and function.parent is not None:
+        node = function.parent
+    for _ in range(16):  # C's declarators
+        if node is None:
+            return ""
+        found = node.child_by_field_name("name")
+        if found is not None:
+            return data[found.start_byte : found.end_byte].decode("utf-8", "replace")
+        if node.type in ("identifier", "field_identifier"):
+            return data[node.start_byte : node.end_byte].decode("utf-8", "replace")
+        node = node.child_by_field_name("declarator")
+    return ""
 
 
 def _parameters(function: Node) -> Node | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dobby_pipeline.quality.language_names import is_builtin
-from dobby_pipeline.quality.reading import Reading, quoted
+from dobby_pipeline.quality.reading import Reading, quoted, subwords
 
 MIN_GROUNDED_SHARE = 0.9
 """Of the names in a summary, those that exist. Hallucinated names are what makes a summary of code
@@ -59,7 +59,7 @@ def grounding(reading: Reading) -> str | None:
     repository's names, or in the language (language_names.py), in whatever case. Without code the rule
     stands aside, and so it does without names.
     """
-    if not reading.candidate.code and not reading.candidate.children:
+    if not reading.has_source:
         return None
     found = mentions(reading)
     unknown = [mention for mention in found if not exists(mention, reading)]
@@ -76,7 +76,7 @@ def grounding(reading: Reading) -> str | None:
 def grounded_share(reading: Reading) -> float | None:
     """The share of names that exist, 0 to 1; None where there is no name or no code to look in."""
     found = mentions(reading)
-    if not found or not (reading.candidate.code or reading.candidate.children):
+    if not found or not reading.has_source:
         return None
     return sum(exists(mention, reading) for mention in found) / len(found)
 
@@ -91,7 +91,15 @@ def mentions(reading: Reading) -> list[Mention]:
 
 def exists(mention: Mention, reading: Reading) -> bool:
     """Whether each part of the name stands in what was shown, or is known otherwise."""
-    return all(_is_known(part, reading) for part in mention.parts)
+    if all(_is_known(part, reading) for part in mention.parts):
+        return True
+    if mention.is_strict:
+        return False
+    # A term and no name: `PoolKey` of `pool_key_attributes`, `ForceAtlas2` of `forceatlas2_layout`.
+    pieces = subwords(mention.text)
+    return bool(pieces) and (
+        pieces <= reading.subwords or mention.text.lower() in reading.candidate.known_names.pieces
+    )
 
 
 def _is_known(name: str, reading: Reading) -> bool:
@@ -99,14 +107,14 @@ def _is_known(name: str, reading: Reading) -> bool:
     if lower in reading.names or lower in _PROPER:
         return True
     stripped = lower.strip("_$")
-    if stripped in reading.names or not stripped:
+    if not stripped or stripped in reading.names or stripped in reading.pieces:
         return True
     known = reading.candidate.known_names
     return name in known or is_builtin(reading.candidate.language, name)
 
 
 def _backticked(span: str) -> Iterator[Mention]:
-    """One name in backticks is meant to exist; of other code each longer word is looked at."""
+    """One name in backticks is meant to exist; other code may hold some."""
     called = _CALLED.fullmatch(span)
     chain = _CHAIN.fullmatch(span)
     if called:
@@ -114,9 +122,8 @@ def _backticked(span: str) -> Iterator[Mention]:
     elif chain:
         yield _mention(chain[1], is_strict="/" not in span)
     else:
-        for word in re.findall(_PART, span)[:40]:
-            if len(word) > 2:
-                yield _mention(word, is_strict=False)
+        for found in (*_SNAKE.finditer(span), *_CAMEL.finditer(span)):
+            yield _mention(found[1], is_strict=False)
 
 
 def _plain(prose: str) -> Iterator[Mention]:

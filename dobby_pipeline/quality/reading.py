@@ -4,8 +4,8 @@ Not here: the rules themselves (form.py, copying.py, grounding.py, claims.py, re
 """
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from dobby_pipeline.quality.facts import Facts, read_facts
@@ -21,7 +21,26 @@ MAX_QUOTE = 60
 _SPAN = re.compile(r"`+([^`]*)`+")
 _URL = re.compile(r"\b(?:https?|ftp)://[^\s<>\"'`)\]]+|\bwww\.[^\s<>\"'`)\]]+", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_PLURAL_FROM = 3
+_HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 _NAME = re.compile(r"[^\W\d][\w$]*")
+
+
+class KnownNames:
+    """Names that are real though they do not stand in the code: those of the repository's symbols,
+    files and imports. One object serves all summaries of a repository, so that its words are
+    taken apart once."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._names = frozenset(names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    @cached_property
+    def pieces(self) -> frozenset[str]:
+        """What stands between the underscores of the names, in lower case."""
+        return frozenset(piece for name in self._names for piece in name.lower().split("_"))
 
 
 @dataclass(frozen=True)
@@ -35,8 +54,8 @@ class Candidate:
         instructions: the prompt's own words, without the code.
         language: of the code, as in records; empty where it is not known.
         code: what the summary is about: a symbol's code, or a signature with `children`.
-        known_names: names that are real though they do not stand in the code: those of the
-            repository's symbols, files and imports.
+        name: the symbol's own name; where it is empty, the one that parsing the code tells.
+        known_names: what else may be named.
         children: the summaries that this one was made from.
         level: `symbol`, `file` or `repo`.
     """
@@ -46,7 +65,8 @@ class Candidate:
     instructions: str = ""
     language: str = ""
     code: str = ""
-    known_names: Collection[str] = frozenset()
+    name: str = ""
+    known_names: KnownNames = field(default_factory=KnownNames)
     children: tuple[str, ...] = ()
     level: str = "symbol"
 
@@ -114,15 +134,42 @@ class Reading:
         """All that the summary is about: the code and the summaries of its parts."""
         return "\n".join([self.code, *self.candidate.children])
 
+    @property
+    def has_source(self) -> bool:
+        """Whether there is anything to hold the summary against."""
+        return bool(self.candidate.code or self.candidate.children)
+
     @cached_property
     def names(self) -> frozenset[str]:
         """Every name in what was shown, in lower case: own names, callees, imports, literals."""
         return frozenset(match[0].lower() for match in _NAME.finditer(self.shown))
 
     @cached_property
+    def pieces(self) -> frozenset[str]:
+        """What stands between the underscores of those names: `samesite` of `COOKIE_SAMESITE`."""
+        return frozenset(piece for name in self.names for piece in name.split("_"))
+
+    @cached_property
+    def subwords(self) -> set[str]:
+        """The words that the names are made of."""
+        return subwords(self.shown)
+
+    @cached_property
     def facts(self) -> Facts | None:
         """What parsing the code tells for certain; None where it tells nothing."""
         return read_facts(self.candidate.language, self.code)
+
+
+def stem(word: str) -> str:
+    """The first letters of a word without a plural's s: truncation at five is about as good as a
+    stemmer for English (McNamee and Mayfield 2004), and makes `serialize` and `serialization` one.
+    """
+    return (word[:-1] if len(word) > _PLURAL_FROM and word[-1] == "s" else word)[:5]
+
+
+def subwords(text: str) -> set[str]:
+    """The words in a text's names in lower case: `max`, `file`, `size` of `max_fileSize`."""
+    return {hump.lower() for hump in _HUMP.findall(text)}
 
 
 def words_of(text: str) -> list[str]:
