@@ -59,7 +59,7 @@ def judged(part: str) -> Iterator[Judged]:
                 instructions,
                 language=function["language"],
                 code=function["code"],
-                name=function["name"],
+                symbol=function["id"].partition("::")[2],
                 known_names=names[repository],
             )
             yield Judged(row, judge(candidate))

@@ -64,21 +64,27 @@ class Repository:
 
 
 REPOSITORIES = (
-    Repository("networkx", "3.6.1", "BSD-3-Clause", "calibration", 50),
-    Repository("zod", "4.6.7", "MIT", "calibration", 22),
+    Repository("networkx", "3.6.1", "BSD-3-Clause", "calibration", 44),
+    Repository("zod", "4.6.7", "MIT", "calibration", 21),
     Repository("nlohmann-json3", "Debian 3.11", "MIT", "calibration", 8),
-    Repository("requests", "2.34.2", "Apache-2.0", "calibration", 40),
-    Repository("flask", "3.1.2", "BSD-3-Clause", "calibration", 30),
+    Repository("requests", "2.34.2", "Apache-2.0", "calibration", 36),
+    Repository("flask", "3.1.2", "BSD-3-Clause", "calibration", 28),
     Repository("ripgrep", "Debian 13", "MIT", "calibration", 24),
     Repository("commons-lang3", "Debian 3.12", "Apache-2.0", "calibration", 30),
     Repository("jq", "Debian 1.6", "MIT", "calibration", 6),
-    Repository("click", "8.5.1", "BSD-3-Clause", "held-out", 36),
-    Repository("jinja2", "3.1.6", "BSD-3-Clause", "held-out", 36),
-    Repository("starlette", "1.10.0", "BSD-3-Clause", "held-out", 24),
-    Repository("tenacity", "9.2.1", "Apache-2.0", "held-out", 16),
-    Repository("axios", "1.7.9", "MIT", "held-out", 20),
-    Repository("date-fns", "3.6.0", "MIT", "held-out", 20),
-    Repository("kotlin-stdlib", "1.3", "Apache-2.0", "held-out", 36),
+    Repository("click", "8.5.1", "BSD-3-Clause", "calibration", 30),
+    Repository("jinja2", "3.1.6", "BSD-3-Clause", "calibration", 34),
+    Repository("starlette", "1.10.0", "BSD-3-Clause", "calibration", 24),
+    Repository("tenacity", "9.2.1", "Apache-2.0", "calibration", 16),
+    Repository("axios", "1.7.9", "MIT", "calibration", 20),
+    Repository("kotlin-stdlib", "1.3", "Apache-2.0", "calibration", 36),
+    Repository("rich", "15.0.0", "MIT", "held-out", 24),
+    Repository("huggingface_hub", "2.4.0", "Apache-2.0", "held-out", 24),
+    Repository("alembic", "1.20.1", "MIT", "held-out", 20),
+    Repository("sqlalchemy", "2.1.9", "MIT", "held-out", 24),
+    Repository("lodash-es", "4.17.21", "MIT", "held-out", 20),
+    Repository("rxjs", "7.8.1", "Apache-2.0", "held-out", 16),
+    Repository("kotlin-core", "1.3", "Apache-2.0", "held-out", 20),
 )
 
 
@@ -184,6 +190,7 @@ def sentences(docstring: str) -> str | None:
     text = re.sub(r"\{@(?:code|link|literal|linkplain)\s+#?([^}]+)\}", r"`\1`", text)
     text = re.sub(r":[a-z:]+:`[~.!]?([^`<]+?)(?:\s*<[^>]*>)?`", r"`\1`", text)
     text = re.sub(r"``([^`]*)``", r"`\1`", text)
+    text = re.sub(r"\[(\w+)\](?![\w(\[])", r"`\1`", text)
     text = re.sub(r"\[`([^`]*)`\]", r"`\1`", text)
     text = re.sub(r"\*([A-Za-z_]+)\*", r"\1", text)
     text = " ".join(text.split())

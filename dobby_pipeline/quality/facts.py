@@ -332,7 +332,7 @@ def _counted(parameters: Node | None, names: _Grammar, data: bytes) -> tuple[int
     count, is_open = 0, False
     for position, node in enumerate(nodes):
         text = data[node.start_byte : node.end_byte].strip()
-        if node.type in names.rest or text.startswith((b"...", b"*", b"{", b"[")):
+        if node.type in names.rest or (text != b"*" and text.startswith((b"...", b"*", b"{", b"["))):
             is_open = True
         is_own = position == 0 and re.split(rb"[\s:=]", text)[0] in _OWN
         if node.type in names.parameters and not is_own and text != b"void":

@@ -115,6 +115,8 @@ def _is_known(name: str, reading: Reading) -> bool:
 
 def _backticked(span: str) -> Iterator[Mention]:
     """One name in backticks is meant to exist; other code may hold some."""
+    if span[:1] in "'\"":
+        return  # the text of a string
     called = _CALLED.fullmatch(span)
     chain = _CHAIN.fullmatch(span)
     if called:

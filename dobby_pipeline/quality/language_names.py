@@ -29,11 +29,47 @@ EVERYWHERE = frozenset(
 )
 """Names of values and types that every reader knows, whatever the language calls them."""
 
+_JVM = (
+    "arithmeticexception arrayindexoutofboundsexception assertionerror classcastexception"
+    " classnotfoundexception clonenotsupportedexception concurrentmodificationexception"
+    " datetimeexception eofexception error exception executionexception filenotfoundexception"
+    " illegalargumentexception illegalstateexception indexoutofboundsexception"
+    " interruptedexception ioexception linkageerror negativearraysizeexception"
+    " nosuchelementexception nosuchfieldexception nosuchmethodexception nullpointerexception"
+    " numberformatexception outofmemoryerror parseexception runtimeexception securityexception"
+    " stackoverflowerror throwable timeoutexception uncheckedioexception"
+    " unsupportedoperationexception charsequence hashcode tostring equals compareto iterable"
+)
+_ECMASCRIPT = (
+    "valueof tostring tojson hasownproperty constructor prototype typeerror rangeerror syntaxerror"
+    " referenceerror aggregateerror promise settimeout setinterval arraybuffer dataview weakmap"
+    " weakset bigint symbol iterator generator regexp stringify"
+)
+_MORE = {
+    language: frozenset(names.split())
+    for languages, names in {
+        "java kotlin scala": _JVM,
+        "javascript typescript tsx": _ECMASCRIPT,
+        "csharp": "argumentexception argumentnullexception argumentoutofrangeexception exception"
+        " formatexception indexoutofrangeexception invalidcastexception invalidoperationexception"
+        " ioexception keynotfoundexception notimplementedexception notsupportedexception"
+        " nullreferenceexception objectdisposedexception operationcanceledexception"
+        " overflowexception timeoutexception idisposable ienumerable gethashcode tostring",
+        "cpp": "bad_alloc domain_error exception invalid_argument length_error logic_error"
+        " out_of_range overflow_error range_error runtime_error underflow_error unique_ptr"
+        " shared_ptr weak_ptr string_view",
+        "ruby": "argumenterror indexerror ioerror keyerror nomethoderror notimplementederror"
+        " rangeerror runtimeerror standarderror typeerror zerodivisionerror",
+    }.items()
+    for language in languages.split()
+}
+"""Exceptions and methods of standard libraries that Pygments' lexers leave out, in lower case."""
+
 
 @lru_cache(maxsize=4_096)
 def is_builtin(language: str, name: str) -> bool:
     """Whether the name is the language's own; only EVERYWHERE for one that Pygments lacks."""
-    if name.lower() in EVERYWHERE:
+    if name.lower() in EVERYWHERE or name.lower() in _MORE.get(language, ()):
         return True
     lexer = _lexer(language)
     if lexer is None or len(name) > _LONGEST or not name.isidentifier():

@@ -54,7 +54,8 @@ class Candidate:
         instructions: the prompt's own words, without the code.
         language: of the code, as in records; empty where it is not known.
         code: what the summary is about: a symbol's code, or a signature with `children`.
-        name: the symbol's own name; where it is empty, the one that parsing the code tells.
+        symbol: the symbol's qualified name, so that a method may be called by its class's name;
+            where it is empty, the name that parsing the code tells.
         known_names: what else may be named.
         children: the summaries that this one was made from.
         level: `symbol`, `file` or `repo`.
@@ -65,7 +66,7 @@ class Candidate:
     instructions: str = ""
     language: str = ""
     code: str = ""
-    name: str = ""
+    symbol: str = ""
     known_names: KnownNames = field(default_factory=KnownNames)
     children: tuple[str, ...] = ()
     level: str = "symbol"
@@ -131,8 +132,8 @@ class Reading:
 
     @cached_property
     def shown(self) -> str:
-        """All that the summary is about: the code and the summaries of its parts."""
-        return "\n".join([self.code, *self.candidate.children])
+        """All that the summary is about: the symbol, its code and the summaries of its parts."""
+        return "\n".join([self.candidate.symbol, self.code, *self.candidate.children])
 
     @property
     def has_source(self) -> bool:
