@@ -82,7 +82,7 @@ def chat_marker(reading: Reading) -> str | None:
 def speaks_as_model(reading: Reading) -> str | None:
     """The model speaks of itself, or to somebody, instead of about the code."""
     found = _AS_MODEL.search(reading.text)
-    return f"speaks_as_model: {quoted(found[0].lower())}" if found else None
+    return f"speaks_as_model: {quoted(found[0])}" if found else None
 
 
 def placeholder(reading: Reading) -> str | None:

@@ -22,6 +22,9 @@ _SNAKE = re.compile(r"(?<![\w.$/-])(_{0,2}[^\W_]+(?:_+[^\W_]+)+_{0,2}|__?[^\W_]+
 _CAMEL = re.compile(
     r"(?<![\w.$/-])([a-z][a-z0-9]*(?:[A-Z]+[a-z0-9]*)+|(?:[A-Z][a-z0-9]+){2,}[A-Z]?)(?![\w/-])"
 )
+_TUPLE = re.compile(r"(?<![\w)\]])\(\w{1,60}(?:, ?\w{1,60}){1,8}\)")
+"""`(start, end, word)` with nothing before it: labels of a result's parts, made up for the reader."""
+
 _PLURAL = frozenset({"s", "es", "ies", "ed", "or", "and"})
 _ABBREVIATIONS = frozenset({"e.g", "i.e", "a.k.a", "et.al", "vs", "etc"})
 _FILE = re.compile(
@@ -55,7 +58,7 @@ class Mention:
 def grounding(reading: Reading) -> str | None:
     """A backticked or called name that exists nowhere, or a share under MIN_GROUNDED_SHARE.
 
-    A name exists when each of its parts stands in the code, in a summary that was shown, in the
+    A name exists when it stands in the code, in a summary that was shown, in the
     repository's names, or in the language (language_names.py), in whatever case. Without code the rule
     stands aside, and so it does without names.
     """
@@ -83,15 +86,21 @@ def grounded_share(reading: Reading) -> float | None:
 
 def mentions(reading: Reading) -> list[Mention]:
     """The names in the text, each once."""
-    found = {m.text: m for m in _plain(reading.prose)} | {
-        m.text: m for span in reading.spans for m in _backticked(span)
+    found = {m.text: m for m in _plain(_TUPLE.sub(" ", reading.prose))} | {
+        m.text: m for span in reading.spans for m in _backticked(_TUPLE.sub(" ", span))
     }
     return list(found.values())
 
 
 def exists(mention: Mention, reading: Reading) -> bool:
-    """Whether each part of the name stands in what was shown, or is known otherwise."""
-    if all(_is_known(part, reading) for part in mention.parts):
+    """Whether the name stands in what was shown, or is known otherwise.
+
+    What owns it must be known too, but for what may be a module: `package.module.Name`.
+    """
+    *owners, last = mention.parts
+    if _is_known(last, reading) and all(
+        owner[0].islower() or owner[0] == "_" or _is_known(owner, reading) for owner in owners
+    ):
         return True
     if mention.is_strict:
         return False

@@ -5,7 +5,7 @@ Not here: the rules themselves (form.py, copying.py, grounding.py, claims.py, re
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from dobby_pipeline.quality.facts import Facts, read_facts
@@ -70,6 +70,10 @@ class Candidate:
     known_names: KnownNames = field(default_factory=KnownNames)
     children: tuple[str, ...] = ()
     level: str = "symbol"
+
+    def saying(self, text: str, finish_reason: str, instructions: str) -> "Candidate":
+        """The same code with what a model said about it when it was told the instructions."""
+        return replace(self, text=text, finish_reason=finish_reason, instructions=instructions)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,9 @@ from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.inference.requests import Completion, Refusal, Request
 from dobby_pipeline.progress import Progress, Report
+from dobby_pipeline.quality.evidence import evidence, known_names
 from dobby_pipeline.quality.gate import PUBLISHED, QUARANTINED, Candidate, judge
+from dobby_pipeline.quality.reading import KnownNames
 from dobby_pipeline.schema.relations import SUMMARY_BODIES
 from dobby_pipeline.summaries.large import LargeSymbol, Question
 from dobby_pipeline.summaries.plan import Pages, Planned, Recipe, plan
@@ -115,11 +117,13 @@ class _Asked:
     Attributes:
         references: rows that wait for the answer; none for a part.
         notes: what the answer's reasons say besides the gate's.
+        about: what the gate holds the answer against, without the answer.
     """
 
     prompt: Prompt
     references: list[Row]
     notes: list[str]
+    about: Candidate
 
 
 @dataclass
@@ -144,6 +148,7 @@ class SymbolSummaries:
     limit: int | None = None
     tally: Tally = field(default_factory=Tally, init=False)
     _device: str = field(default="", init=False)
+    _known: KnownNames = field(default_factory=KnownNames, init=False)
     # A byte for each record: whether it had its summary, or was beyond the limit, when counted.
     _passed_over: bytearray = field(default_factory=bytearray, init=False)
     _waiting: dict[str, _Asked] = field(default_factory=dict[str, _Asked], init=False)
@@ -183,6 +188,7 @@ class SymbolSummaries:
     def _generate(self) -> Iterator[Sequence[Row]]:
         pool = self.open_pool()
         self._device = pool.device
+        self._known = known_names(self.store, self.repo)
         started = committed_at = time.monotonic()
         for requests in self._stages():
             for result in pool.generate(requests):
@@ -248,7 +254,8 @@ class SymbolSummaries:
                 kind=record["kind"],
                 code=outline(code, record["inner"]),
             )
-            yield self._ask(Question(key, text, prompt), [reference])
+            about = evidence(record, code, self._known)
+            yield self._ask(Question(key, text, prompt), [reference], about)
 
     def _next_stage(self, symbols: list[LargeSymbol]) -> Iterator[Request]:
         """What is asked about large symbols when all that was asked about them is answered."""
@@ -265,7 +272,7 @@ class SymbolSummaries:
         self._large[large.summary_key] = large
         for question in missing:
             if question.key not in self._waiting and question.key not in self._answered:
-                yield self._ask(question, [])
+                yield self._ask(question, [], self._about(large, question))
 
     def _combine(self, large: LargeSymbol, said: dict[str, Row]) -> Iterator[Request]:
         """Ask for the symbol's summary, or for those of groups; quarantined ones are left out."""
@@ -279,7 +286,8 @@ class SymbolSummaries:
             return
         questions = large.about_groups(self.recipe, self.prompts, texts)
         if questions[0].key == large.summary_key:
-            yield self._ask(questions[0], large.references, large.left_out)
+            about = self._about(large, questions[0])
+            yield self._ask(questions[0], large.references, about, large.left_out)
         else:
             yield from self._ask_level(large, questions)
 
@@ -289,8 +297,14 @@ class SymbolSummaries:
         kept = {column: row[column] for column in columns}
         return {**kept, "commit": self.commit, "summary_key": planned.summary_key}
 
-    def _ask(self, question: Question, references: list[Row], notes: Sequence[str] = ()) -> Request:
-        self._waiting[question.key] = _Asked(question.prompt, references, list(notes))
+    def _about(self, large: LargeSymbol, question: Question) -> Candidate:
+        """The signature, and what was shown: a part of the code, or summaries of parts."""
+        return evidence(large.record, large.record["signature"], self._known, question.text)
+
+    def _ask(
+        self, question: Question, references: list[Row], about: Candidate, notes: Sequence[str] = ()
+    ) -> Request:
+        self._waiting[question.key] = _Asked(question.prompt, references, list(notes), about)
         return Request(question.key, question.text, question.prompt.system, MAX_NEW_TOKENS)
 
     def _records(self, page: list[Planned]) -> dict[tuple[str, str], Row]:
@@ -320,7 +334,8 @@ class SymbolSummaries:
             body = self._unanswered(result.request_id, asked.prompt, reasons)
             return {**body, "prompt_tokens": result.prompt_tokens}
         text = whole_sentences(result.text, result.finish_reason)
-        verdict = judge(Candidate(text, result.finish_reason, asked.prompt.instructions))
+        said = asked.about.saying(text, result.finish_reason, asked.prompt.instructions)
+        verdict = judge(said)
         return {
             **self._provenance(result.request_id, asked.prompt),
             "text": text,
