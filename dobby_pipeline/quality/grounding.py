@@ -14,13 +14,15 @@ MIN_GROUNDED_SHARE = 0.9
 """Of the names in a summary, those that exist. Hallucinated names are what makes a summary of code
 dangerous, so hardly any may be unknown; one in ten leaves room for a term in the form of a name."""
 
+# Each begins where a word does, and no part of them can match the same letters in two ways: a text
+# of 100,000 characters of any kind takes no longer than another.
 _PART = r"[^\W\d][\w$]*"
 _CHAIN = re.compile(rf"[@#&$*]{{0,2}}({_PART}(?:(?:\.|::|#|->|\?\.|/)#?{_PART}){{0,8}})")
-_CALLED = re.compile(rf"((?:{_PART}(?:\.|::|#|->)){{0,8}}{_PART})\(([^()\n]{{0,200}})\)")
+_CALLED = re.compile(rf"(?<![\w$])((?:{_PART}(?:\.|::|#|->)){{0,8}}{_PART})\(([^()\n]{{0,200}})\)")
 _DOTTED = re.compile(rf"(?<![\w./@-])({_PART}(?:(?:\.|::){_PART}){{1,8}})(?![\w/@-])")
 _SNAKE = re.compile(r"(?<![\w.$/-])(_{0,2}[^\W_]+(?:_+[^\W_]+)+_{0,2}|__?[^\W_]+_{0,2})(?![\w/-])")
 _CAMEL = re.compile(
-    r"(?<![\w.$/-])([a-z][a-z0-9]*(?:[A-Z]+[a-z0-9]*)+|(?:[A-Z][a-z0-9]+){2,}[A-Z]?)(?![\w/-])"
+    r"(?<![\w.$/-])([a-z][a-z0-9]*(?:[A-Z][a-z0-9]*)+|(?:[A-Z][a-z0-9]+){2,}[A-Z]?)(?![\w/-])"
 )
 _TUPLE = re.compile(r"(?<![\w)\]])\(\w{1,60}(?:, ?\w{1,60}){1,8}\)")
 """`(start, end, word)` with nothing before it: labels of a result's parts, made up for the reader."""
