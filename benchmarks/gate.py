@@ -96,7 +96,9 @@ def table(part: str) -> None:
     rows = list(judged(part))
     kinds = Counter(item.row["kind"] for item in rows)
     print(f"| {part}: kind | summaries | refused | share | by |\n| --- | --- | --- | --- | --- |")
-    for kind, count in sorted(kinds.items(), key=lambda pair: (pair[0] not in ("author", "model"), pair[0])):
+    for kind, count in sorted(
+        kinds.items(), key=lambda pair: (pair[0] not in ("author", "model"), pair[0])
+    ):
         found = [item for item in _of(rows, kind) if item.is_refused]
         by = Counter(rule for item in found for rule in item.rules).most_common(3)
         told_by = ", ".join(f"{rule} {n}" for rule, n in by)
@@ -138,5 +140,5 @@ def _at_least(name: str, metric: str, value: float, target: float) -> Contract:
 
 
 if __name__ == "__main__":
-    what, part = (sys.argv[1:] + ["", "held-out"])[:2] if len(sys.argv) != 2 else (sys.argv[1], "held-out")
+    what, part = [*sys.argv[1:], "", "held-out"][0], [*sys.argv[2:], "held-out"][0]
     {"": contracts, "table": lambda: table(part), "mistakes": lambda: mistakes(part)}[what]()

@@ -5,7 +5,7 @@ FOREIGN = {
         "Diese Funktion `{name}` berechnet den Wert und gibt das Ergebnis an den Aufrufer zurück.",
         "Liest die Eingabe, prüft sie und liefert eine neue Liste mit den gefundenen Einträgen.",
         "Cette fonction `{name}` calcule la valeur et renvoie le résultat à l'appelant.",
-        "Lit les données d'entrée, les vérifie et retourne une nouvelle liste des éléments trouvés.",
+        "Lit les données d'entrée, les vérifie et retourne une nouvelle liste des éléments.",
         "La función `{name}` calcula el valor y devuelve el resultado a quien la llama.",
         "Lee la entrada, la comprueba y devuelve una lista nueva con los elementos encontrados.",
         "Questa funzione `{name}` calcola il valore e restituisce il risultato al chiamante.",

@@ -24,16 +24,16 @@ MAX_CODE = 1_200  # characters: the set stays small, and most functions are no l
 MIN_CODE = 60
 MAX_WORDS = 40
 MIN_WORDS = 4
-VERBS = frozenset(
-    "add adjust append apply assemble augment build calculate call check choose clear close combine"
-    " compare compile compute construct convert copy count create decode delete determine dispatch"
-    " download drop emit encode ensure enter escape evaluate execute extract fetch fill find flush"
-    " format generate get group handle identify indicate inject insert intercept invoke iterate join"
-    " list load log look make map mark match merge move normalize open parse patch perform pop"
-    " position prepare prepend print process produce provide push put raise read recompute register"
-    " release remove rename render replace report reset resolve retrieve return reverse rewind run"
-    " search select send serialize set sort split start stop store subtract take test throw"
-    " transform unset update validate verify wrap write yield".split()
+VERBS = re.compile(
+    r"(?:add|adjust|append|apply|assemble|augment|build|calculate|call|check|choose|clear|close|"
+    r"combine|compare|compile|compute|construct|convert|copy|count|create|decode|delete|determine|"
+    r"dispatch|download|drop|emit|encode|ensure|enter|escape|evaluate|execute|extract|fetch|fill|"
+    r"find|flush|format|generate|get|group|handle|identify|indicate|inject|insert|intercept|invoke|"
+    r"iterate|join|list|load|log|look|make|map|mark|match|merge|move|normalize|open|parse|patch|"
+    r"perform|pop|position|prepare|prepend|print|process|produce|provide|push|put|raise|read|"
+    r"recompute|register|release|remove|rename|render|replace|report|reset|resolve|retrieve|return|"
+    r"reverse|rewind|run|search|select|send|serialize|set|sort|split|start|stop|store|subtract|"
+    r"take|test|throw|transform|unset|update|validate|verify|wrap|write|yield)(?:e?s)?"
 )
 """A sentence that begins with one of them, with or without -s, tells what a function does; others
 were often notes to maintainers, such as `Prior to 1.0.12 there was a bug`."""
@@ -44,7 +44,9 @@ EXCLUDED = ("ZodObject.setKey", "::description", "core/util.cjs::derived")
 TESTS = re.compile(r"(^|/)(tests?|testing|examples?|bench(marks?)?)/|(_test\.go|Test\.java)$")
 
 
-_BLOCK = re.compile(r"\s*(@|:|#|\.\.|>>>|\\|(Returns|Parameters|Notes|See Also|Examples|Raises|Yields)\s*$)")
+_BLOCK = re.compile(
+    r"\s*(@|:|#|\.\.|>>>|\\|(Returns|Parameters|Notes|See Also|Examples|Raises|Yields)\s*$)"
+)
 
 
 @dataclass(frozen=True)
@@ -205,8 +207,7 @@ def sentences(docstring: str) -> str | None:
 
 def _begins_with_verb(text: str) -> bool:
     word = re.match(r"[a-z]*", text.lower())
-    verb = word[0] if word else ""
-    return not VERBS.isdisjoint({verb, verb.removesuffix("s"), verb.removesuffix("es")})
+    return bool(word and VERBS.fullmatch(word[0]))
 
 
 if __name__ == "__main__":

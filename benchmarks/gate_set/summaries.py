@@ -108,15 +108,13 @@ def parroted(function: Row, rng: random.Random, *_: Any) -> Row:
     return _bad(function, rng.choice([sentence, f"{function['docstring']} {sentence}"]))
 
 
-def wrong_language(
-    function: Row, rng: random.Random, _chosen: Any, _names: Any, part: str
-) -> Row:
+def wrong_language(function: Row, rng: random.Random, _chosen: Any, _names: Any, part: str) -> Row:
     """A sentence in another language, with the function's name; other languages in each part."""
     return _bad(function, rng.choice(FOREIGN[part]).format(name=function["name"]))
 
 
-_VERBS = "frobnicate rehydrate quantize defrag transmogrify unspool tessellate prefetch vacuum".split()
-_NOUNS = "ledger warehouse payload telemetry invoice blockchain thumbnail mailbox firmware".split()
+_VERBS = ("frobnicate", "rehydrate", "quantize", "defrag", "transmogrify", "unspool", "prefetch")
+_NOUNS = ("ledger", "warehouse", "payload", "telemetry", "invoice", "blockchain", "mailbox")
 
 
 def invented_call(function: Row, rng: random.Random, _chosen: Any, names: set[str], _: str) -> Row:
@@ -238,7 +236,9 @@ def wrong_parameter(
     names = [name for name in names if not re.search(rf"\b{name}\b", function["code"])]
     if not names or _repository(other) != _repository(function):
         return None
-    return _bad(function, f"{function['docstring']} The `{rng.choice(names)}` parameter is required.")
+    return _bad(
+        function, f"{function['docstring']} The `{rng.choice(names)}` parameter is required."
+    )
 
 
 _OPPOSITES = {
@@ -302,7 +302,9 @@ def _is_none(value: ast.expr) -> bool:
 
 def _inside(node: ast.AST) -> Any:
     for child in ast.iter_child_nodes(node):
-        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+        if not isinstance(
+            child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
+        ):
             yield child
             yield from _inside(child)
 

@@ -30,10 +30,9 @@ _NEVER_RAISES = re.compile(
     re.IGNORECASE,
 )
 _NUMBERS = {
-    **{word: n for n, word in enumerate("no one two three four five six seven eight nine".split())},
-    "a single": 1,
-    "zero": 0,
-}
+    "no": 0, "zero": 0, "one": 1, "a single": 1, "two": 2, "three": 3, "four": 4, "five": 5,
+    "six": 6, "seven": 7, "eight": 8, "nine": 9,
+}  # fmt: skip
 _COUNT = re.compile(
     r"\b(?:takes?|accepts?|expects?|requires?|has|have|receives?|with) (?:exactly |only |in )?"
     r"(no|zero|one|a single|two|three|four|five|six|seven|eight|nine|\d{1,2})"
@@ -68,7 +67,8 @@ def contradiction(reading: Reading) -> str | None:
 
 def negation(reading: Reading) -> str | None:
     """The first sentence tells what the code does not do: that is no summary, and in most cases
-    the opposite of one. No author's sentence of the calibration set begins so."""
+    the opposite of one. No author's sentence of the calibration set begins so.
+    """
     first = reading.sentences[0] if reading.sentences else ""
     found = _NEGATED.match(first.strip())
     return f"negation: begins with {quoted(found[0])}" if found else None

@@ -28,7 +28,7 @@ PARROT_WORDS = 8
 """A run of this many words that also stands in the instructions is taken for a copy of them."""
 
 MAX_COPIED_TOKENS = 11
-"""Code tokens in a row: a run of 12 is a line of code and no name or call that a sentence quotes."""
+"""Code tokens in a row: a run of 12 is a line of code, no name or call that a sentence quotes."""
 
 MAX_CODE_RUN = 6
 MAX_MARKS = 2
@@ -78,8 +78,8 @@ def parroting(reading: Reading) -> str | None:
 
 
 def copying(reading: Reading) -> str | None:
-    """A run of more than MAX_COPIED_TOKENS code tokens, a line of code (MAX_CODE_RUN, MAX_MARKS), or
-    MAX_DENSITY and MAX_COVERAGE at once.
+    """A run of more than MAX_COPIED_TOKENS code tokens, a line of code (MAX_CODE_RUN, MAX_MARKS),
+    or MAX_DENSITY and MAX_COVERAGE at once.
 
     Comments and docstrings are no code here: their words are the author's, about the code.
     """
@@ -113,7 +113,7 @@ def _has_line(tokens: list[str], lengths: list[int]) -> bool:
 
 def tokens_of(text: str) -> list[str]:
     """Words and single punctuation marks, without backticks."""
-    return [token for token in _TOKEN.findall(text) if token != "`"]
+    return _TOKEN.findall(text.replace("`", " "))
 
 
 def fragments(summary: Sequence[Hashable], source: Sequence[Hashable]) -> list[int]:

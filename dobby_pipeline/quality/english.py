@@ -6,6 +6,8 @@ Not here: the rule that refuses what is not (form.py).
 import re
 from unicodedata import name
 
+from dobby_pipeline.quality.reading import word_set
+
 MIN_ENGLISH_SHARE = 0.15
 """Of the words outside backticks, those in ENGLISH. Stop words are close to half of running English
 text, and Gopher's filter (Rae et al. 2021, table A1) asks for two of eight on a page; a summary is
@@ -18,40 +20,41 @@ MAX_OTHER_LETTERS = 0.2
 MIN_FOREIGN = 2
 """Function words of another language from which on they are counted against the English ones."""
 
-FUNCTION_WORDS = frozenset(
+FUNCTION_WORDS = word_set(
     "a about above after again all also an and any are as at be because been before being below"
     " between both but by can could did do does doing down during each either every few for from"
     " further given has have having if in into is it its itself just like may more most must no nor"
     " not of off on once one only onto or other otherwise out over own per same shall should since"
     " so some such than that the their them then there these they this those through to too two"
     " under unless until up upon via was were what when where whether which while who whose will"
-    " with within without would you your".split()
+    " with within without would you your"
 )
 """What an English sentence can hardly do without."""
 
-ENGLISH = FUNCTION_WORDS | frozenset(
-    "add adds allow allows already append applies apply argument arguments array available based"
-    " body boolean build builds call called caller calls change changes check checks class clear"
-    " close code compare computes compute contain contains contents convert converts copy corresponding"
-    " count create creates current data default define defined defines delete determine determines"
-    " dictionary element elements empty ensure ensures equal error exception existing extract false"
-    " field file files find finds first following format found function generate generates get gets"
-    " handle handles helper implement implements index initialize input insert instance invoke item"
-    " items key keys last length list load make makes map match matches maximum method minimum"
-    " modify multiple name names new next node nodes number object objects open optional output pair"
-    " parameter parameters parse parses pass passed path perform performs possible print process"
-    " produce provide provided provides put raise raises random read reads remove removes replace"
-    " represent representation representing request reset resolve result results return returned"
-    " returning returns run runs search second send sends sequence serialize set sets show simple"
-    " single size sort source specified split start state stop store stores string support take"
-    " takes target test tests text throw throws time transform true try type types update updates"
-    " use used user uses using valid validate value values variable verify whole wrap wraps write"
-    " writes yield yields".split()
+ENGLISH = FUNCTION_WORDS | word_set(
+    "add adds allow allows already append applies apply argument arguments array available"
+    " based body boolean build builds call called caller calls change changes check checks class"
+    " clear close code compare computes compute contain contains contents convert converts copy"
+    " corresponding count create creates current data default define defined defines delete"
+    " determine determines dictionary element elements empty ensure ensures equal error"
+    " exception existing extract false field file files find finds first following format found"
+    " function generate generates get gets handle handles helper implement implements index"
+    " initialize input insert instance invoke item items key keys last length list load make"
+    " makes map match matches maximum method minimum modify multiple name names new next node"
+    " nodes number object objects open optional output pair parameter parameters parse parses"
+    " pass passed path perform performs possible print process produce provide provided provides"
+    " put raise raises random read reads remove removes replace represent representation"
+    " representing request reset resolve result results return returned returning returns run"
+    " runs search second send sends sequence serialize set sets show simple single size sort"
+    " source specified split start state stop store stores string support take takes target test"
+    " tests text throw throws time transform true try type types update updates use used user"
+    " uses using valid validate value values variable verify whole wrap wraps write writes yield"
+    " yields"
 )
 """The same and the most frequent words of documentation."""
 
 _FOREIGN = {
-    language: frozenset(words.split())
+    language: word_set(words)
     for language, words in {
         "German": "der das den dem ein eine einer einen eines und oder nicht mit von zu auf für ist"
         " wird werden gibt zurück wenn aus sich auch über bei zum zur diese dieser funktion",

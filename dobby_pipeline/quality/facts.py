@@ -1,4 +1,4 @@
-"""What parsing a piece of code tells for certain: parameters, whether it returns, whether it raises.
+"""What parsing a piece of code tells for certain: parameters, whether it returns or raises.
 
 Not here: what a summary says about them (claims.py). Where the grammar is not known, the text does
 not parse, or the language's row is missing, nothing is told rather than guessed.
@@ -12,8 +12,9 @@ from tree_sitter import Node, Parser
 
 from dobby_pipeline.sources.languages import LANGUAGES, grammar
 
-MAX_BYTES = 65_536
-"""Of code that is parsed; larger symbols are shown in parts anyway."""
+MAX_BYTES = 32_768
+"""Of code that is parsed: half a minute was seen for 60 kB of backticks, a second at half of that.
+Larger symbols are shown in parts anyway."""
 
 MAX_STEPS = 500
 """Calls of the parser's progress callback, each some 100 steps. 100 kB of C++ took 543, 72 kB of
@@ -167,7 +168,7 @@ class Facts:
 
     Attributes:
         bare_code: the code without comments and docstring.
-        function: None where the code is no function, or of a language without a row.
+        function: None where the code is no function.
     """
 
     bare_code: str
@@ -175,12 +176,11 @@ class Facts:
 
 
 def read_facts(language: str, code: str) -> Facts | None:
-    """The facts, or None where the language is not known or the code takes too long to parse."""
-    row = _ROWS.get(language)
+    """The facts, or None where the language has no row or the code takes too long to parse."""
+    row, names = _ROWS.get(language), _GRAMMARS.get(language)
     data = code.encode("utf-8", "replace")
-    if row is None or not data or len(data) > MAX_BYTES or _OPEN_ANGLES.search(data):
+    if row is None or names is None or not 0 < len(data) <= MAX_BYTES or _OPEN_ANGLES.search(data):
         return None
-    names = _GRAMMARS.get(language)
     first: Facts | None = None
     for before, behind in _WRAPPED.get(language, ((b"", b""),)):
         source = before + data + behind
@@ -190,7 +190,7 @@ def read_facts(language: str, code: str) -> Facts | None:
         facts = Facts(_bare(root, source, len(before), len(behind)), None)
         first = first or facts
         function = _first_function(root, names, skip=1 if b"class _" in before else 0)
-        if names and function and not function.has_error:  # else they would be wrong
+        if function and not function.has_error:  # else they would be wrong
             return Facts(facts.bare_code, _of_function(function, names, source))
     return first
 
@@ -237,10 +237,8 @@ def _bare(root: Node, data: bytes, before: int, behind: int) -> str:
     return b"".join(pieces).decode("utf-8", "replace")
 
 
-def _first_function(root: Node, names: _Grammar | None, skip: int) -> Node | None:
+def _first_function(root: Node, names: _Grammar, skip: int) -> Node | None:
     """The first function, unless a type begins before it: then the code is no function."""
-    if names is None:
-        return None
     for node in _walk(root):
         if node.type in names.functions:
             return node
@@ -276,8 +274,7 @@ def _of_function(function: Node, names: _Grammar, data: bytes) -> FunctionFacts:
         parameters=count,
         is_open=is_open,
         parameter_names=frozenset(
-            word.lower()
-            for word in re.findall(r"\w+", text(parameters).decode("utf-8", "replace"))
+            word.lower() for word in re.findall(r"\w+", text(parameters).decode("utf-8", "replace"))
         )
         if parameters
         else frozenset(),
@@ -332,7 +329,9 @@ def _counted(parameters: Node | None, names: _Grammar, data: bytes) -> tuple[int
     count, is_open = 0, False
     for position, node in enumerate(nodes):
         text = data[node.start_byte : node.end_byte].strip()
-        if node.type in names.rest or (text != b"*" and text.startswith((b"...", b"*", b"{", b"["))):
+        if node.type in names.rest or (
+            text != b"*" and text.startswith((b"...", b"*", b"{", b"["))
+        ):
             is_open = True
         is_own = position == 0 and re.split(rb"[\s:=]", text)[0] in _OWN
         if node.type in names.parameters and not is_own and text != b"void":

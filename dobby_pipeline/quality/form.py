@@ -38,7 +38,8 @@ _TO_FILL_IN = re.compile(
     r"[^\]\n]{0,60}\]"
     r"|\{\{[^}\n]{1,40}\}\}"
     r"|(?<![\w`<])<(?:[a-z]{1,20}[ _-]){0,4}(?:name|function|method|class|value|description|summary"
-    r"|type|parameter|argument|insert|here|placeholder|something|text|code)(?:[ _-][a-z]{1,20}){0,4}>",
+    r"|type|parameter|argument|insert|here|placeholder|something|text|code)"
+    r"(?:[ _-][a-z]{1,20}){0,4}>",
     re.IGNORECASE,
 )
 

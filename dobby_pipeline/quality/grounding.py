@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dobby_pipeline.quality.language_names import is_builtin
-from dobby_pipeline.quality.reading import Reading, quoted, subwords
+from dobby_pipeline.quality.reading import Reading, quoted, subwords, word_set
 
 MIN_GROUNDED_SHARE = 0.9
 """Of the names in a summary, those that exist. Hallucinated names are what makes a summary of code
@@ -25,7 +25,7 @@ _CAMEL = re.compile(
     r"(?<![\w.$/-])([a-z][a-z0-9]*(?:[A-Z][a-z0-9]*)+|(?:[A-Z][a-z0-9]+){2,}[A-Z]?)(?![\w/-])"
 )
 _TUPLE = re.compile(r"(?<![\w)\]])\(\w{1,60}(?:, ?\w{1,60}){1,8}\)")
-"""`(start, end, word)` with nothing before it: labels of a result's parts, made up for the reader."""
+"""`(start, end, word)` with nothing before it: labels of a result's parts."""
 
 _PLURAL = frozenset({"s", "es", "ies", "ed", "or", "and"})
 _ABBREVIATIONS = frozenset({"e.g", "i.e", "a.k.a", "et.al", "vs", "etc"})
@@ -33,11 +33,11 @@ _FILE = re.compile(
     r"\.(?:py|pyi|js|ts|tsx|jsx|cjs|mjs|rs|go|java|kt|c|h|cc|cpp|hpp|cs|rb|php|swift|scala|sh|json|"
     r"toml|ya?ml|xml|html?|css|txt|md|cfg|ini|env|csv|lock|com|org|net|io)$"
 )
-_PROPER = frozenset(
+_PROPER = word_set(
     "javascript typescript github gitlab networkx numpy scipy matplotlib graphql mysql postgresql"
     " sqlite mongodb openssl openapi youtube linkedin ios macos ipados pytorch tensorflow restful"
     " jquery nodejs unicode websocket websockets oauth javadoc jsdoc latex bigint ipv4 ipv6"
-    " datetime filename filesystem whitespace pagerank webassembly powershell wordpress".split()
+    " datetime filename filesystem whitespace pagerank webassembly powershell wordpress"
 )
 """Products and terms that look like names of code."""
 
@@ -60,9 +60,9 @@ class Mention:
 def grounding(reading: Reading) -> str | None:
     """A backticked or called name that exists nowhere, or a share under MIN_GROUNDED_SHARE.
 
-    A name exists when it stands in the code, in a summary that was shown, in the
-    repository's names, or in the language (language_names.py), in whatever case. Without code the rule
-    stands aside, and so it does without names.
+    A name exists when it stands in the code, in a summary that was shown, in the repository's
+    names, or in the language (language_names.py), in whatever case. Without code the rule stands
+    aside, and so it does without names.
     """
     if not reading.has_source:
         return None

@@ -11,6 +11,8 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Keyword, Name, Operator
 from pygments.util import ClassNotFound
 
+from dobby_pipeline.quality.reading import word_set
+
 _KINDS = (
     Keyword,
     Operator.Word,
@@ -22,10 +24,10 @@ _KINDS = (
 _LONGEST = 60  # characters of a built-in name: `NSURLErrorFailingURLPeerTrustErrorKey` has 37
 _LEXERS = {"tsx": "typescript"}
 
-EVERYWHERE = frozenset(
+EVERYWHERE = word_set(
     "true false null nil none undefined nan self this cls super int integer str string bool boolean"
     " float double char byte list dict dictionary map set tuple array object void iterator iterable"
-    " callable".split()
+    " callable"
 )
 """Names of values and types that every reader knows, whatever the language calls them."""
 
@@ -46,7 +48,7 @@ _ECMASCRIPT = (
     " weakset bigint symbol iterator generator regexp stringify"
 )
 _MORE = {
-    language: frozenset(names.split())
+    language: word_set(names)
     for languages, names in {
         "java kotlin scala": _JVM,
         "javascript typescript tsx": _ECMASCRIPT,

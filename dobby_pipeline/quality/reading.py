@@ -29,7 +29,8 @@ _NAME = re.compile(r"[^\W\d][\w$]*")
 class KnownNames:
     """Names that are real though they do not stand in the code: those of the repository's symbols,
     files and imports. One object serves all summaries of a repository, so that its words are
-    taken apart once."""
+    taken apart once.
+    """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names = frozenset(names)
@@ -175,6 +176,11 @@ def stem(word: str) -> str:
 def subwords(text: str) -> set[str]:
     """The words in a text's names in lower case: `max`, `file`, `size` of `max_fileSize`."""
     return {hump.lower() for hump in _HUMP.findall(text)}
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a table, which stand in one string."""
+    return frozenset(text.split())
 
 
 def words_of(text: str) -> list[str]:

@@ -5,7 +5,7 @@ function that happens to use the same words is not told apart, and docs/quality.
 """
 
 from dobby_pipeline.quality.english import ENGLISH
-from dobby_pipeline.quality.reading import Reading, stem, subwords
+from dobby_pipeline.quality.reading import Reading, stem, subwords, word_set
 
 MIN_SHARE = 0.2
 """Of the content words, those that the code's names have too.
@@ -23,7 +23,7 @@ _ABBREVIATION = 3
 
 
 _MEANINGS = {
-    name: frozenset(words.split())
+    name: word_set(words)
     for name, words in {
         "cfg": "config configuration", "cls": "class", "cmp": "compare", "ctx": "context",
         "ctor": "constructor", "del": "delete remove", "dump": "serialize write",
@@ -31,7 +31,8 @@ _MEANINGS = {
         "getitem": "get item", "init": "create construct initialize", "len": "length size count",
         "load": "deserialize read parse", "loads": "deserialize parse", "msg": "message",
         "new": "create construct", "pkg": "package", "repr": "representation", "rm": "remove",
-        "setitem": "set item", "src": "source", "str": "string", "to": "convert", "tmp": "temporary",
+        "setitem": "set item", "src": "source", "str": "string", "to": "convert",
+        "tmp": "temporary",
     }.items()
 }  # fmt: skip
 """What names say in letters that no prefix of the word has."""
@@ -84,8 +85,7 @@ def _is_named(name: set[str], text: str) -> bool:
     said = subwords(text)
     stems = {stem(word) for word in said}
     return any(
-        stem(word) in stems or any(other.startswith(stem(word)) for other in said)
-        for word in name
+        stem(word) in stems or any(other.startswith(stem(word)) for other in said) for word in name
     )
 
 

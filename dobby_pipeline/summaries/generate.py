@@ -27,6 +27,7 @@ from dobby_pipeline.schema.relations import SUMMARY_BODIES
 from dobby_pipeline.summaries.large import LargeSymbol, Question
 from dobby_pipeline.summaries.plan import Pages, Planned, Recipe, plan
 from dobby_pipeline.summaries.prompts import Prompt, Prompts, outline
+from dobby_pipeline.summaries.tally import SAMPLES, Tally
 
 MAX_NEW_TOKENS = 60
 """Two sentences of SmolLM2 and of Qwen2.5-Coder end within it; what does not is cut to whole
@@ -42,8 +43,6 @@ COMMIT_EVERY_S = 2.0
 LARGE_AT_ONCE = 100
 """Large symbols that go through their stages together. At the end of a stage sessions stand idle
 until the last is done, so not one by one; and their answers wait in memory, so not all at once."""
-
-SAMPLES = 6
 
 _SENTENCE_END = re.compile(r"[.!?][\"'`)]*(?=\s+[A-Z`\"'(]|\s*$)")
 
@@ -74,40 +73,6 @@ class Pool(Protocol):
     def generate(self, requests: Iterator[Request]) -> Iterator[Completion | Refusal]:
         """Pull requests as sessions come free and yield what is finished, in any order."""
         ...
-
-
-@dataclass
-class Tally:
-    """What a run has done so far.
-
-    Attributes:
-        missing: records within the limit that had no summary.
-        left_out: records beyond the limit that had none.
-        covered: records that have one now.
-        generated: bodies made; fewer than the records covered where code is equal, more where
-            symbols are large.
-        parts: those of them that are about parts of a large symbol and stand for no record.
-        samples: (path, symbol, text) of the first few published summaries.
-    """
-
-    records: int = 0
-    present: int = 0
-    missing: int = 0
-    left_out: int = 0
-    covered: int = 0
-    generated: int = 0
-    parts: int = 0
-    published: int = 0
-    prompt_tokens: int = 0
-    output_tokens: int = 0
-    seconds: float = 0.0
-    samples: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
-
-    @property
-    def records_a_minute(self) -> float:
-        """Over the time from the first request to the last summary, loading left out."""
-        made = self.generated - self.parts
-        return 60 * made / self.seconds if self.seconds else 0.0
 
 
 @dataclass(frozen=True, slots=True)
