@@ -33,7 +33,7 @@ MAX_COPIED_TOKENS = 11
 MAX_CODE_RUN = 6
 MAX_MARKS = 2
 """A shorter run counts where it has more than so many of the marks that prose has no use for:
-`x = f(y)` is code among words."""
+`x[y] = f(z)` is code among words."""
 
 MAX_DENSITY = 4.0
 MAX_COVERAGE = 0.75

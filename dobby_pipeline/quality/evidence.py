@@ -3,16 +3,11 @@
 Not here: what the gate does with it (grounding.py, claims.py, relevance.py).
 """
 
+from dobby_pipeline.cozo.partition import read_partition
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.quality.reading import Candidate, KnownNames
-
-_SYMBOLS = "?[path, name] := *source_records{repo: $repo, path, name}"
-
-_IMPORTS = """
-?[name] := *symbol_references{repo: $repo, names}, reference in names,
-    get(reference, 0) == 'import', name = get(reference, 1)
-"""
+from dobby_pipeline.schema.relations import SOURCE_RECORDS, SYMBOL_REFERENCES
 
 
 def known_names(store: CozoStore, repo: str) -> KnownNames:
@@ -24,10 +19,13 @@ def known_names(store: CozoStore, repo: str) -> KnownNames:
         StoreError: when the database cannot be read.
     """
     names = {repo}
-    for row in store.run("read names", _SYMBOLS, {"repo": repo}):
-        names.add(row["name"])
-        names.update(part.partition(".")[0] for part in row["path"].split("/"))
-    names.update(row["name"] for row in store.run("read imports", _IMPORTS, {"repo": repo}))
+    for page in read_partition(store, SOURCE_RECORDS, [repo], ("path", "name")):
+        for row in page:
+            names.add(row["name"])
+            names.update(part.partition(".")[0] for part in row["path"].split("/"))
+    for page in read_partition(store, SYMBOL_REFERENCES, [repo], ("names",)):
+        for row in page:
+            names.update(name for kind, name, _ in row["names"] if kind == "import")
     return KnownNames(names)
 
 
