@@ -11,12 +11,12 @@ MIN_SHARE = 0.2
 """Of the content words, those that the code's names have too.
 
 It counts only where no word of the symbol's own name is in the summary: authors hardly ever do
-without one. On the calibration set the name alone would refuse 7 % of the good summaries and 85 %
-of those swapped within a repository, the share alone 6 % and 55 %; both together 1 % and 50 %, and
-72 % of the summaries of another repository's code. A share of 0.34 would refuse 3 % and 60 %."""
+without one. On the calibration set the name alone would refuse 9 % of the good summaries and 95 %
+of those swapped within a repository; with the share it is 1.6 % and 53 %, and 83 % of summaries of
+another repository's code. A share of 0.34 would refuse 4.3 %, 58 % and 85 %."""
 
 MIN_CONTENT_WORDS = 2
-"""One word may be a synonym: from one on, 2.5 % of the good summaries would be refused."""
+"""One word may be a synonym: from one on, 2.7 % of the good summaries would be refused."""
 
 _ABBREVIATION = 3
 """Letters from which on a name's word may abbreviate one of the summary: `attr`, `num`, `req`."""

@@ -49,9 +49,12 @@ def test_any_text_about_any_code_gets_a_verdict_in_lines(text, code, language, t
 
 
 GOOD = "Returns the sum of `a` and its parts."
-HOSTILE = ["a", "a_", "_", "A", "aA", "Aa", "a.", "a::", "a(", "a()", "`", "``a", "(a,", "<a-", "[x ",
-           "{{", "1", " ", "\n", "é", "漢", "\ud800", "\x00", "www.", "https://a", "a<", "b()", "'",
-           "password=", "eyJ", "-----BEGIN ", "does not ", "takes one ", "`a` parameter ", "$"]  # fmt: skip
+HOSTILE = [
+    "a", "a_", "_", "A", "aA", "Aa", "a.", "a::", "a(", "a()", "`", "``a", "(a,", "<a-",
+    "[x ", "{{", "1", " ", "\n", "é", "漢", "\ud800", "\u0000", "www.", "https://a", "a<",
+    "b()", "'", "password=", "eyJ", "-----BEGIN ", "does not ", "takes one ",
+    "`a` parameter ", "$",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("unit", HOSTILE)
