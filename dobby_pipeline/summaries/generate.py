@@ -20,11 +20,14 @@ from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.inference.requests import Completion, Refusal, Request
 from dobby_pipeline.progress import Progress, Report
+from dobby_pipeline.quality.evidence import evidence, known_names
 from dobby_pipeline.quality.gate import PUBLISHED, QUARANTINED, Candidate, judge
+from dobby_pipeline.quality.reading import KnownNames
 from dobby_pipeline.schema.relations import SUMMARY_BODIES
 from dobby_pipeline.summaries.large import LargeSymbol, Question
 from dobby_pipeline.summaries.plan import Pages, Planned, Recipe, plan
 from dobby_pipeline.summaries.prompts import Prompt, Prompts, outline
+from dobby_pipeline.summaries.tally import SAMPLES, Tally
 
 MAX_NEW_TOKENS = 60
 """Two sentences of SmolLM2 and of Qwen2.5-Coder end within it; what does not is cut to whole
@@ -40,8 +43,6 @@ COMMIT_EVERY_S = 2.0
 LARGE_AT_ONCE = 100
 """Large symbols that go through their stages together. At the end of a stage sessions stand idle
 until the last is done, so not one by one; and their answers wait in memory, so not all at once."""
-
-SAMPLES = 6
 
 _SENTENCE_END = re.compile(r"[.!?][\"'`)]*(?=\s+[A-Z`\"'(]|\s*$)")
 
@@ -74,40 +75,6 @@ class Pool(Protocol):
         ...
 
 
-@dataclass
-class Tally:
-    """What a run has done so far.
-
-    Attributes:
-        missing: records within the limit that had no summary.
-        left_out: records beyond the limit that had none.
-        covered: records that have one now.
-        generated: bodies made; fewer than the records covered where code is equal, more where
-            symbols are large.
-        parts: those of them that are about parts of a large symbol and stand for no record.
-        samples: (path, symbol, text) of the first few published summaries.
-    """
-
-    records: int = 0
-    present: int = 0
-    missing: int = 0
-    left_out: int = 0
-    covered: int = 0
-    generated: int = 0
-    parts: int = 0
-    published: int = 0
-    prompt_tokens: int = 0
-    output_tokens: int = 0
-    seconds: float = 0.0
-    samples: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
-
-    @property
-    def records_a_minute(self) -> float:
-        """Over the time from the first request to the last summary, loading left out."""
-        made = self.generated - self.parts
-        return 60 * made / self.seconds if self.seconds else 0.0
-
-
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """A question that is under way.
@@ -115,11 +82,13 @@ class _Asked:
     Attributes:
         references: rows that wait for the answer; none for a part.
         notes: what the answer's reasons say besides the gate's.
+        about: what the gate holds the answer against, without the answer.
     """
 
     prompt: Prompt
     references: list[Row]
     notes: list[str]
+    about: Candidate
 
 
 @dataclass
@@ -144,6 +113,7 @@ class SymbolSummaries:
     limit: int | None = None
     tally: Tally = field(default_factory=Tally, init=False)
     _device: str = field(default="", init=False)
+    _known: KnownNames = field(default_factory=KnownNames, init=False)
     # A byte for each record: whether it had its summary, or was beyond the limit, when counted.
     _passed_over: bytearray = field(default_factory=bytearray, init=False)
     _waiting: dict[str, _Asked] = field(default_factory=dict[str, _Asked], init=False)
@@ -183,6 +153,7 @@ class SymbolSummaries:
     def _generate(self) -> Iterator[Sequence[Row]]:
         pool = self.open_pool()
         self._device = pool.device
+        self._known = known_names(self.store, self.repo)
         started = committed_at = time.monotonic()
         for requests in self._stages():
             for result in pool.generate(requests):
@@ -248,7 +219,8 @@ class SymbolSummaries:
                 kind=record["kind"],
                 code=outline(code, record["inner"]),
             )
-            yield self._ask(Question(key, text, prompt), [reference])
+            about = evidence(record, code, self._known)
+            yield self._ask(Question(key, text, prompt), [reference], about)
 
     def _next_stage(self, symbols: list[LargeSymbol]) -> Iterator[Request]:
         """What is asked about large symbols when all that was asked about them is answered."""
@@ -265,7 +237,7 @@ class SymbolSummaries:
         self._large[large.summary_key] = large
         for question in missing:
             if question.key not in self._waiting and question.key not in self._answered:
-                yield self._ask(question, [])
+                yield self._ask(question, [], self._about(large, question))
 
     def _combine(self, large: LargeSymbol, said: dict[str, Row]) -> Iterator[Request]:
         """Ask for the symbol's summary, or for those of groups; quarantined ones are left out."""
@@ -279,7 +251,8 @@ class SymbolSummaries:
             return
         questions = large.about_groups(self.recipe, self.prompts, texts)
         if questions[0].key == large.summary_key:
-            yield self._ask(questions[0], large.references, large.left_out)
+            about = self._about(large, questions[0])
+            yield self._ask(questions[0], large.references, about, large.left_out)
         else:
             yield from self._ask_level(large, questions)
 
@@ -289,8 +262,14 @@ class SymbolSummaries:
         kept = {column: row[column] for column in columns}
         return {**kept, "commit": self.commit, "summary_key": planned.summary_key}
 
-    def _ask(self, question: Question, references: list[Row], notes: Sequence[str] = ()) -> Request:
-        self._waiting[question.key] = _Asked(question.prompt, references, list(notes))
+    def _about(self, large: LargeSymbol, question: Question) -> Candidate:
+        """The signature, and what was shown: a part of the code, or summaries of parts."""
+        return evidence(large.record, large.record["signature"], self._known, question.text)
+
+    def _ask(
+        self, question: Question, references: list[Row], about: Candidate, notes: Sequence[str] = ()
+    ) -> Request:
+        self._waiting[question.key] = _Asked(question.prompt, references, list(notes), about)
         return Request(question.key, question.text, question.prompt.system, MAX_NEW_TOKENS)
 
     def _records(self, page: list[Planned]) -> dict[tuple[str, str], Row]:
@@ -320,7 +299,8 @@ class SymbolSummaries:
             body = self._unanswered(result.request_id, asked.prompt, reasons)
             return {**body, "prompt_tokens": result.prompt_tokens}
         text = whole_sentences(result.text, result.finish_reason)
-        verdict = judge(Candidate(text, result.finish_reason, asked.prompt.instructions))
+        said = asked.about.saying(text, result.finish_reason, asked.prompt.instructions)
+        verdict = judge(said)
         return {
             **self._provenance(result.request_id, asked.prompt),
             "text": text,

@@ -104,7 +104,39 @@ def test_the_gate_judges_lines_from_standard_input(workplace, monkeypatch):
     assert second["reasons"]
 
 
-@pytest.mark.parametrize("line", ["no json", "[]", '{"code": "x"}', '{"summary": 3}'])
+def test_the_gate_reads_what_else_a_line_may_say(workplace, monkeypatch):
+    line = {"language": "python", "code": "def f(path): ...", "summary": SENTENCE}
+    more = [
+        {"summary": "Reads the `Config` of the path."},
+        {"summary": "Reads the `Config` of the path.", "known_names": ["Config"]},
+        {"summary": "Reads the `Config` of the path.", "children": ["It makes a Config."]},
+        {"summary": "Reads the path.", "level": "repo"},
+        {"instructions": SENTENCE},
+        {"summary": "Reads the path and", "finish_reason": "length", "symbol": None},
+    ]
+    text = "\n".join(json.dumps({**line, **fields}) for fields in more)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    reasons = [row["reasons"] for row in workplace.dobby("gate", "--json").rows]
+    assert [[reason.partition(":")[0] for reason in row] for row in reasons] == [
+        ["grounding"], [], [], ["too_short"], ["parroting"], ["cut_off"]
+    ]  # fmt: skip
+    assert "length" in reasons[-1][0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "no json",
+        "[]",
+        '{"code": "x"}',
+        '{"summary": 3}',
+        '{"summary": "x", "code": 3}',
+        '{"summary": "x", "level": "folder"}',
+        '{"summary": "x", "known_names": "y"}',
+        '{"summary": "x", "children": [1]}',
+        "[" * 100_000,
+    ],
+)
 def test_a_line_that_the_gate_cannot_read_is_named(workplace, monkeypatch, line):
     monkeypatch.setattr(sys, "stdin", io.StringIO(line + "\n"))
     done = workplace.dobby("gate", "--json")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dobby_pipeline.quality.gate import Candidate, duplicate_ngram_share, judge
+from dobby_pipeline.quality.copying import duplicate_ngram_share
+from dobby_pipeline.quality.gate import Candidate, judge
 
 GOOD = "Reads the configuration from the given path and returns it as a dictionary."
 ASKED = "In one or two short sentences, tell what this function does and what it is for."

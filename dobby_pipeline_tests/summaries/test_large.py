@@ -220,7 +220,7 @@ def test_the_gate_judges_the_last_text_like_any_other(store):
 
     put_files(store, {"a.py": function()})
     run(store, StubPool(answer))
-    assert summaries(store)["a.py::f"]["reasons"] == ["speaks_as_model: 'as an AI'"]
+    assert summaries(store)["a.py::f"]["reasons"] == ["speaks_as_model: 'As an AI'"]
 
 
 def test_a_last_request_over_the_budget_is_refused_by_name(store):

@@ -1,0 +1,117 @@
+"""Whether what a summary says contradicts plain facts of the code that can be parsed.
+
+Not here: the facts (facts.py). A claim counts only where it is said without a condition and the
+fact is certain: `returns nothing if the file is missing` contradicts nothing.
+"""
+
+import re
+
+from dobby_pipeline.quality.facts import FunctionFacts
+from dobby_pipeline.quality.reading import Reading, quoted
+
+_NOT = r"(?:does not|doesn't|do not|don't|never|will not|won't|cannot|can't)"
+_CONDITION = re.compile(
+    r"\b(?:if|when|unless|where|otherwise|until|in case|except|but|or|whenever|once|after)\b",
+    re.IGNORECASE,
+)
+_RETURNS_NOTHING = re.compile(
+    rf"\b(?:returns? (?:nothing|no value)|without returning (?:anything|a value|any value)"
+    rf"|{_NOT} return (?:anything|any value|a value|any|the|an?)\b|no return value"
+    rf"|has no (?:result|return)|{_NOT} return\b)",
+    re.IGNORECASE,
+)
+_RETURNS = re.compile(
+    r"(?:^|\b(?:it|and|then|function|method)\s+)returns? (?:an?|the|its|their|all|true|false)\b",
+    re.IGNORECASE,
+)
+_NEVER_RAISES = re.compile(
+    rf"\b(?:{_NOT} (?:ever )?(?:raise|throw)s?\b|(?:raises?|throws?) (?:no|nothing)\b"
+    r"|without (?:ever )?(?:raising|throwing)|never (?:raises|throws|fails)\b)",
+    re.IGNORECASE,
+)
+_NUMBERS = {
+    "no": 0, "zero": 0, "one": 1, "a single": 1, "two": 2, "three": 3, "four": 4, "five": 5,
+    "six": 6, "seven": 7, "eight": 8, "nine": 9,
+}  # fmt: skip
+_COUNT = re.compile(
+    r"\b(?:takes?|accepts?|expects?|requires?|has|have|receives?|with) (?:exactly |only |in )?"
+    r"(no|zero|one|a single|two|three|four|five|six|seven|eight|nine|\d{1,2})"
+    r" (?:(?:input|formal) )?(?:parameter|argument)s?\b",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(
+    r"`([^\W\d]\w{0,60})` (?:parameter|argument)\b"
+    r"|\b(?:parameter|argument)s? (?:named |called )?`([^\W\d]\w{0,60})`"
+    r"|\b(?:parameter|argument) (?:named|called) ['\"]?([^\W\d]\w{0,60})"
+    r"|\bthe ([^\W\d]\w{0,40}_\w{1,40}) (?:parameter|argument)\b",
+    re.IGNORECASE,
+)
+_NEGATED = re.compile(
+    rf"^(?:(?:this|the) (?:\w+ ){{0,3}}(?:function|method|class|code|constructor) |it )?{_NOT} \w+",
+    re.IGNORECASE,
+)
+
+
+def contradiction(reading: Reading) -> str | None:
+    """A claim about parameters, a returned value or an error that the parsed code contradicts."""
+    function = reading.facts.function if reading.facts else None
+    if function is None or reading.candidate.level != "symbol":
+        return None
+    for sentence in reading.sentences:
+        for claim in (_about_return, _about_errors, _about_count, _about_parameter):
+            problem = claim(sentence, function)
+            if problem:
+                return f"contradiction: {problem}"
+    return None
+
+
+def negation(reading: Reading) -> str | None:
+    """The first sentence tells what the code does not do: that is no summary, and in most cases
+    the opposite of one. No author's sentence of the calibration set begins so.
+    """
+    first = reading.sentences[0] if reading.sentences else ""
+    found = _NEGATED.match(first.strip())
+    return f"negation: begins with {quoted(found[0])}" if found else None
+
+
+def _about_return(sentence: str, function: FunctionFacts) -> str | None:
+    nothing = _RETURNS_NOTHING.search(sentence)
+    if nothing and function.returns_value and not _is_conditional(sentence, nothing):
+        return f"{quoted(nothing[0])}, but the code returns a value"
+    if nothing or function.returns_value or function.yields or function.is_stub:
+        return None
+    if function.returns_nothing and (found := _RETURNS.search(sentence)):
+        return f"{quoted(found[0])}, but the code returns nothing"
+    return None
+
+
+def _about_errors(sentence: str, function: FunctionFacts) -> str | None:
+    found = _NEVER_RAISES.search(sentence)
+    if found and function.raises and not _is_conditional(sentence, found):
+        return f"{quoted(found[0])}, but the code raises an error"
+    return None
+
+
+def _about_count(sentence: str, function: FunctionFacts) -> str | None:
+    found = _COUNT.search(sentence)
+    if found is None or function.is_open:
+        return None
+    said = found[1].lower()
+    count = _NUMBERS[said] if said in _NUMBERS else int(said)
+    if count != function.parameters:
+        return f"{quoted(found[0])}, but the code has {function.parameters}"
+    return None
+
+
+def _about_parameter(sentence: str, function: FunctionFacts) -> str | None:
+    if function.is_open:
+        return None
+    for found in _NAMED.finditer(sentence):
+        name = next(group for group in found.groups() if group)
+        if name.lower() not in function.parameter_names:
+            return f"{quoted(name)} is no parameter of the code"
+    return None
+
+
+def _is_conditional(sentence: str, claim: re.Match[str]) -> bool:
+    return bool(_CONDITION.search(sentence, claim.end()))

@@ -1,0 +1,354 @@
+"""What parsing a piece of code tells for certain: parameters, whether it returns or raises.
+
+Not here: what a summary says about them (claims.py). Where the grammar is not known, the text does
+not parse, or the language's row is missing, nothing is told rather than guessed.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tree_sitter import Node, Parser
+
+from dobby_pipeline.sources.languages import LANGUAGES, grammar
+
+MAX_BYTES = 32_768
+"""Of code that is parsed: half a minute was seen for 60 kB of backticks, a second at half of that.
+Larger symbols are shown in parts anyway."""
+
+MAX_STEPS = 500
+"""Calls of the parser's progress callback, each some 100 steps. 100 kB of C++ took 543, 72 kB of
+Python 115; 20 kB of `b()` in Bash 833, and 1.8 s: error recovery is slow. Counted and not timed,
+so that the same code has the same facts on any machine."""
+
+_OPEN_ANGLES = re.compile(rb"(?:\w{1,64}\s{0,4}<\s{0,4}){200}")
+"""A parser that tries each as a generic took 1.3 GB for 10,000 of them."""
+
+_CHUNK = 4_096
+
+_WRAPPED = {
+    "php": ((b"<?php ", b""), (b"<?php class _ { ", b" }")),
+    **dict.fromkeys(
+        ("javascript", "typescript", "tsx", "java", "csharp", "cpp"),
+        ((b"", b""), (b"class _ { ", b" }")),
+    ),
+}
+"""Ways to make a file of a record's code: a method is none by itself in most languages."""
+
+
+@dataclass(frozen=True)
+class _Grammar:
+    """The names of a language's nodes.
+
+    Attributes:
+        functions: definitions of functions.
+        types: definitions of classes and the like: behind the first of them nothing is looked for.
+        parameters: what counts as one parameter.
+        rest: parameters that stand for any number.
+        value: the field of a function that names what it returns; empty where there is none.
+        raising: statements that raise.
+        can_raise: whether the language raises at all.
+    """
+
+    functions: frozenset[str]
+    types: frozenset[str] = frozenset()
+    parameters: frozenset[str] = frozenset()
+    rest: frozenset[str] = frozenset()
+    value: str = ""
+    raising: frozenset[str] = frozenset({"throw_statement", "throw_expression", "raise_statement"})
+
+
+def _set(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+_ECMASCRIPT = _Grammar(
+    functions=_set(
+        "function_declaration function_expression arrow_function method_definition"
+        " generator_function_declaration generator_function"
+    ),
+    types=_set("class_declaration class interface_declaration enum_declaration"),
+    parameters=_set(
+        "identifier assignment_pattern required_parameter optional_parameter object_pattern"
+        " array_pattern"
+    ),
+    rest=_set("rest_pattern object_pattern array_pattern"),
+)
+_C = _Grammar(
+    functions=_set("function_definition"),
+    types=_set("struct_specifier class_specifier union_specifier enum_specifier"),
+    parameters=_set("parameter_declaration optional_parameter_declaration"),
+    rest=_set("variadic_parameter variadic_parameter_declaration"),
+    value="type",
+)
+_GRAMMARS = {
+    "python": _Grammar(
+        functions=_set("function_definition lambda"),
+        types=_set("class_definition"),
+        parameters=_set("identifier typed_parameter default_parameter typed_default_parameter"),
+        rest=_set("list_splat_pattern dictionary_splat_pattern"),
+    ),
+    "javascript": _ECMASCRIPT,
+    "typescript": _ECMASCRIPT,
+    "tsx": _ECMASCRIPT,
+    "java": _Grammar(
+        functions=_set("method_declaration constructor_declaration"),
+        types=_set("class_declaration interface_declaration enum_declaration record_declaration"),
+        parameters=_set("formal_parameter"),
+        rest=_set("spread_parameter"),
+        value="type",
+    ),
+    "go": _Grammar(
+        functions=_set("function_declaration method_declaration"),
+        types=_set("type_declaration"),
+        parameters=_set("parameter_declaration"),
+        rest=_set("variadic_parameter_declaration"),
+        value="result",
+        raising=frozenset(),
+    ),
+    "rust": _Grammar(
+        functions=_set("function_item"),
+        types=_set("struct_item enum_item trait_item impl_item mod_item macro_definition"),
+        parameters=_set("parameter"),
+        value="return_type",
+        raising=frozenset(),
+    ),
+    "c": _C,
+    "cpp": _C,
+    "csharp": _Grammar(
+        functions=_set("method_declaration constructor_declaration local_function_statement"),
+        types=_set("class_declaration struct_declaration interface_declaration enum_declaration"),
+        parameters=_set("parameter"),
+        rest=_set("parameter_array"),
+        value="returns",
+    ),
+    "php": _Grammar(
+        functions=_set("function_definition method_declaration"),
+        types=_set("class_declaration interface_declaration trait_declaration enum_declaration"),
+        parameters=_set("simple_parameter property_promotion_parameter"),
+        rest=_set("variadic_parameter"),
+    ),
+}
+_LAMBDAS = _set("lambda lambda_expression arrow_function anonymous_function closure_expression")
+_NOTHING = frozenset({b"None", b"undefined", b"null", b"void 0", b"NULL", b"nil"})
+_OWN = frozenset({b"self", b"cls", b"this"})
+_ROWS = {row.name: row for row in LANGUAGES}
+
+
+@dataclass(frozen=True)
+class FunctionFacts:
+    """What is certain about a function.
+
+    Attributes:
+        name: its own; empty where it has none.
+        parameters: how many it has, the receiver (`self`) left out.
+        is_open: it takes any number, or takes one apart, so that a count or a name says little.
+        parameter_names: every word in its parameters.
+        returns_value: it has a `return` with a value, or a type that says so.
+        returns_nothing: somewhere it returns without one, or its type is `void`.
+        raises: it has a statement that raises.
+        yields: it is a generator.
+        is_stub: there is no code in it that does anything.
+    """
+
+    name: str
+    parameters: int
+    is_open: bool
+    parameter_names: frozenset[str]
+    returns_value: bool
+    returns_nothing: bool
+    raises: bool
+    yields: bool
+    is_stub: bool
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is certain about a piece of code.
+
+    Attributes:
+        bare_code: the code without comments and docstring.
+        function: None where the code is no function.
+    """
+
+    bare_code: str
+    function: FunctionFacts | None
+
+
+def read_facts(language: str, code: str) -> Facts | None:
+    """The facts, or None where the language has no row or the code takes too long to parse."""
+    row, names = _ROWS.get(language), _GRAMMARS.get(language)
+    data = code.encode("utf-8", "replace")
+    if row is None or names is None or not 0 < len(data) <= MAX_BYTES or _OPEN_ANGLES.search(data):
+        return None
+    first: Facts | None = None
+    for before, behind in _WRAPPED.get(language, ((b"", b""),)):
+        source = before + data + behind
+        root = _parse(Parser(grammar(row)), source)
+        if root is None:
+            return None
+        facts = Facts(_bare(root, source, len(before), len(behind)), None)
+        first = first or facts
+        function = _first_function(root, names, skip=1 if b"class _" in before else 0)
+        if function and not function.has_error:  # else they would be wrong
+            return Facts(facts.bare_code, _of_function(function, names, source))
+    return first
+
+
+def _parse(parser: Parser, data: bytes) -> Node | None:
+    steps = 0
+
+    def is_enough(_position: int, _has_error: bool) -> bool:
+        nonlocal steps
+        steps += 1
+        return steps > MAX_STEPS
+
+    try:
+        tree = parser.parse(
+            lambda position, _point: data[position : position + _CHUNK], progress_callback=is_enough
+        )
+    except ValueError:
+        return None  # given up
+    return tree.root_node
+
+
+def _walk(node: Node, leave: frozenset[str] = frozenset()) -> Iterator[Node]:
+    """The node's descendants in order, without what lies inside nodes of the types to leave."""
+    pending = list(reversed(node.children))
+    while pending:
+        child = pending.pop()
+        yield child
+        if child.type not in leave:
+            pending.extend(reversed(child.children))
+
+
+def _bare(root: Node, data: bytes, before: int, behind: int) -> str:
+    """The code without comments, and without strings that are statements, as docstrings are."""
+    pieces: list[bytes] = []
+    position = before
+    for node in _walk(root, _set("comment line_comment block_comment expression_statement")):
+        is_comment = "comment" in node.type
+        only = node.children[0] if node.child_count == 1 else None
+        is_docstring = node.type == "expression_statement" and only and only.type == "string"
+        if (is_comment or is_docstring) and node.start_byte >= position:
+            pieces.append(data[position : node.start_byte])
+            position = node.end_byte
+    pieces.append(data[position : len(data) - behind])
+    return b"".join(pieces).decode("utf-8", "replace")
+
+
+def _first_function(root: Node, names: _Grammar, skip: int) -> Node | None:
+    """The first function, unless a type begins before it: then the code is no function."""
+    for node in _walk(root):
+        if node.type in names.functions:
+            return node
+        if node.type in names.types and node.is_named and node.child_by_field_name("body"):
+            skip -= 1
+            if skip < 0:
+                return None
+    return None
+
+
+def _of_function(function: Node, names: _Grammar, data: bytes) -> FunctionFacts:
+    def text(node: Node) -> bytes:
+        return data[node.start_byte : node.end_byte]
+
+    parameters = _parameters(function)
+    count, is_open = _counted(parameters, names, data)
+    body = function.child_by_field_name("body")
+    leave = names.functions | names.types | _LAMBDAS
+    inside = list(_walk(body, leave)) if body else []
+    returns = [node for node in inside if node.type == "return_statement"]
+    values = [child for node in returns for child in node.named_children if not _is_comment(child)]
+    valued = any(text(child).strip() not in _NOTHING for child in values)
+    declared = function.child_by_field_name(names.value) if names.value else None
+    is_void = declared is not None and text(declared).strip() in (b"void", b"Void", b"()", b"!")
+    if names.value in ("result", "return_type"):
+        valued = declared is not None and not is_void
+    declarator = function.child_by_field_name("declarator")
+    is_void = is_void and (declarator is None or declarator.type != "pointer_declarator")
+    is_expression = body is not None and function.type in _LAMBDAS and "block" not in body.type
+    statements = [] if body is None else [n for n in body.named_children if not _is_comment(n)]
+    return FunctionFacts(
+        name=_name(function, data),
+        parameters=count,
+        is_open=is_open,
+        parameter_names=frozenset(
+            word.lower() for word in re.findall(r"\w+", text(parameters).decode("utf-8", "replace"))
+        )
+        if parameters
+        else frozenset(),
+        returns_value=valued or is_expression,
+        returns_nothing=is_void
+        or any(
+            not node.named_children or text(node.named_children[0]).strip() in _NOTHING
+            for node in returns
+        ),
+        raises=any(node.type in names.raising for node in inside),
+        yields=any("yield" in node.type for node in inside),
+        is_stub=body is None or all(_does_nothing(node, text(node)) for node in statements),
+    )
+
+
+def _name(function: Node, data: bytes) -> str:
+    """The function's name, or that of the variable that it is assigned to."""
+    node: Node | None = function
+    if function.type in _LAMBDAS and function.parent is not None:
+        node = function.parent
+    for _ in range(16):  # C's declarators
+        if node is None:
+            return ""
+        found = node.child_by_field_name("name")
+        if found is not None:
+            return data[found.start_byte : found.end_byte].decode("utf-8", "replace")
+        if node.type in ("identifier", "field_identifier"):
+            return data[node.start_byte : node.end_byte].decode("utf-8", "replace")
+        node = node.child_by_field_name("declarator")
+    return ""
+
+
+def _parameters(function: Node) -> Node | None:
+    """The list of parameters; in C it hangs under the declarators."""
+    node: Node | None = function
+    for _ in range(16):
+        if node is None:
+            return None
+        found = node.child_by_field_name("parameters") or node.child_by_field_name("parameter")
+        if found is not None:
+            return found
+        node = node.child_by_field_name("declarator") or next(
+            (child for child in node.named_children if child.type.endswith("declarator")), None
+        )
+    return None
+
+
+def _counted(parameters: Node | None, names: _Grammar, data: bytes) -> tuple[int, bool]:
+    if parameters is None:
+        return 0, False
+    nodes = [parameters] if parameters.type == "identifier" else parameters.named_children
+    count, is_open = 0, False
+    for position, node in enumerate(nodes):
+        text = data[node.start_byte : node.end_byte].strip()
+        if node.type in names.rest or (
+            text != b"*" and text.startswith((b"...", b"*", b"{", b"["))
+        ):
+            is_open = True
+        is_own = position == 0 and re.split(rb"[\s:=]", text)[0] in _OWN
+        if node.type in names.parameters and not is_own and text != b"void":
+            # Go: `a, b int` is one declaration of two.
+            count += max(1, len(node.children_by_field_name("name")))
+        first = node.named_children[0] if node.named_children else None
+        is_open = is_open or (first is not None and first.type in names.rest)
+    return count, is_open
+
+
+def _is_comment(node: Node) -> bool:
+    return "comment" in node.type
+
+
+def _does_nothing(statement: Node, text: bytes) -> bool:
+    """`pass`, `...`, a docstring, or a raise that says that something is missing."""
+    if statement.type in ("pass_statement", "raise_statement", "throw_statement"):
+        return True
+    only = statement.named_children[0] if statement.named_child_count == 1 else None
+    return text == b"..." or bool(only and only.type in ("string", "ellipsis"))

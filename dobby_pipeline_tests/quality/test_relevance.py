@@ -1,0 +1,61 @@
+"""Whether a summary speaks of the code that it is said to be about."""
+
+import pytest
+
+from dobby_pipeline.quality.gate import Candidate, judge
+from dobby_pipeline.quality.relevance import content_words
+
+CODE = "def parse_header(line):\n    key, value = line.split(':')\n    return key.strip(), value\n"
+
+
+def rules(text: str, code: str = CODE, **fields) -> list[str]:
+    verdict = judge(Candidate(text, language="python", code=code, **fields))
+    return [reason.partition(":")[0] for reason in verdict.reasons]
+
+
+def test_a_summary_of_something_else_is_not_relevant():
+    assert rules("Draws the triangle onto the canvas in green.") == ["relevance"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Splits the line at its colon and strips blanks around the key.",
+        "Draws a parser onto the canvas in green.",
+        "Draws a green canvas of headers.",
+        "Returns it in green.",
+        "Gets and returns the value.",
+    ],
+)
+def test_words_of_the_code_or_of_its_name_are_evidence(text):
+    assert rules(text) == []
+
+
+def test_a_method_may_be_called_by_its_class():
+    code = "def __getitem__(self, key):\n    return self._map[key]\n"
+    text = "Fetches an entry of the cache in constant time."
+    assert rules(text, code) == ["relevance"]
+    assert rules(text, code, symbol="Cache.__getitem__") == []
+
+
+def test_names_say_more_than_their_letters():
+    assert rules("Serializes onto the disk in chunks.", "def dump(o):\n    pass\n") == []
+
+
+def test_without_code_or_a_name_there_is_nothing_to_hold_against():
+    text = "Draws the triangle onto the canvas in green."
+    assert rules(text, code="") == []
+    assert rules(text, code="def f(x): return x") == []
+
+
+def test_the_share_is_measured():
+    measured = judge(
+        Candidate("Parses the header of a canvas.", language="python", code=CODE)
+    ).measured
+    assert measured.content_share == 0.5
+    assert measured.words == 6
+    assert judge(Candidate("Gets the value of it.", code=CODE)).measured.content_share is None
+
+
+def test_content_words_are_what_not_every_summary_says():
+    assert content_words("Returns the parsed header_lines of a fileName.") == {"header", "lines"}
