@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -244,8 +245,12 @@ def _embedded_gguf(folder: Path) -> Path:
 
 
 def gpu() -> None:
-    """A 135M and a 1.5B model with random weights: 20 sessions, and as many as are best."""
+    """A 135M and a 1.5B model with random weights: 20 sessions, and as many as are best.
+
+    Beside them, where torch and transformers are there, its continuous batching.
+    """
     for label, config in MODELS.items():
+        peer = in_child(on_transformers, config, 1_000)[0] if find_spec("torch") else None
         for sessions, count in ((20, 400), (None, 4_000)):
             found, _ = in_child(on_random_weights, config, sessions, count)
             name = f"gpu, {label}, {sessions or 'auto'} sessions"
@@ -257,10 +262,41 @@ def gpu() -> None:
                     below(name, "peak memory of MLX", found.memory / 1e9, "GB", 8),
                 )
             else:
+                if peer:
+                    told(
+                        at_least(
+                            name, "records a minute", found.a_minute, "", "transformers", peer, 1
+                        )
+                    )
                 told(
                     at_least(name, "records a minute", found.a_minute, "", "target", 10_000, 1),
                     at_least(name, "GPU utilisation", found.utilisation, "%", "target", 85, 1),
                 )
+
+
+def on_transformers(config: dict[str, Any], count: int) -> float:
+    """Records a minute of Hugging Face transformers' continuous batching on the same prompts."""
+    import torch
+    import transformers
+    from tokenizers import Tokenizer
+
+    names = {"llama": "Llama", "qwen2": "Qwen2"}
+    name = names[config["model_type"]]
+    settings = {key: value for key, value in config.items() if key != "model_type"}
+    shape = getattr(transformers, f"{name}Config")(**settings)
+    model = getattr(transformers, f"{name}ForCausalLM")(shape).to("cuda", torch.bfloat16).eval()
+    tokenizer = Tokenizer.from_file(str(ROOT / "models" / "smollm2-135m" / "tokenizer.json"))
+    warm_up = 64
+    requests = made_up_requests(warm_up + count)
+    prompts = [tokenizer.encode(r.system + r.prompt).ids for r in requests]
+    generation = transformers.GenerationConfig(
+        max_new_tokens=NEW_TOKENS, do_sample=False, eos_token_id=-1, pad_token_id=0
+    )
+    how: Any = {"generation_config": generation, "progress_bar": False}
+    model.generate_batch(inputs=prompts[:warm_up], **how)
+    start = time.perf_counter()
+    model.generate_batch(inputs=prompts[warm_up:], **how)
+    return 60 * count / (time.perf_counter() - start)
 
 
 def on_random_weights(config: dict[str, Any], sessions: int | None, count: int) -> Timed:
@@ -272,7 +308,7 @@ def on_random_weights(config: dict[str, Any], sessions: int | None, count: int) 
         write_random_weights(Path(scratch), config, tokenizer)
         os.environ[MODELS_ENV] = scratch
         manifest = load_manifest("random")
-        warm_up = 2 * (sessions or 512)
+        warm_up = 1_024 if sessions is None else 200
         return timed(
             manifest,
             made_up_requests(warm_up + count),

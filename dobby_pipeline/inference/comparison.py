@@ -74,7 +74,7 @@ def device_scores(folder: Path, device: str, prompt: list[int]) -> "NDArray[np.f
     """
     import numpy as np
 
-    from dobby_pipeline.inference.sessions import load_weights
+    from dobby_pipeline.inference.weights import load_weights
 
     mx = import_mlx()
     kind = choose_device(device).kind

@@ -149,4 +149,4 @@ def write_rows(layers: Sequence[Layer], rows: Sequence[int], new: Sequence[Layer
     index = mx.array(list(rows))
     for pair, new_pair in zip(layers, new, strict=True):
         for held, read in zip(pair, new_pair, strict=True):
-            held[index, :, : read.shape[2]] = read
+            held[index, :, : read.shape[2]] = read[: len(rows)]
