@@ -57,17 +57,17 @@ def swiglu(gate: Any, up: Any) -> Any:
     gates, ups = _flat(gate), _flat(up)
 
     def compute(start: int, end: int) -> None:
-        for first in range(start, end, _BLOCK):
-            last = min(first + _BLOCK, end)
-            part = gates[first:last]
-            scaled = np.negative(part)
-            np.exp(scaled, out=scaled)
-            scaled += 1
-            np.divide(part, scaled, out=part)
-            part *= ups[first:last]
+        with np.errstate(over="ignore"):  # exp(-gate) may be infinite: gate / infinity is right
+            for first in range(start, end, _BLOCK):
+                last = min(first + _BLOCK, end)
+                part = gates[first:last]
+                scaled = np.negative(part)
+                np.exp(scaled, out=scaled)
+                scaled += 1
+                np.divide(part, scaled, out=part)
+                part *= ups[first:last]
 
-    with np.errstate(over="ignore"):  # exp(-gate) may be infinite, and gate / infinity is right
-        _in_threads(compute, gates.size)
+    _in_threads(compute, gates.size)
     return gate
 
 

@@ -4,7 +4,6 @@ Not here: the thread that computes (worker.py). This side runs on the consumer's
 tokenises, detokenises, and does its own work between two results while the other one computes.
 """
 
-import queue
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
@@ -12,7 +11,6 @@ from functools import lru_cache, partial
 from types import TracebackType
 from typing import Self
 
-from dobby_pipeline.errors import DobbyError
 from dobby_pipeline.inference.admission import Job
 from dobby_pipeline.inference.chat import Chat
 from dobby_pipeline.inference.device import Kind
@@ -27,14 +25,8 @@ from dobby_pipeline.inference.requests import (
     Request,
     Sampling,
 )
-from dobby_pipeline.inference.worker import AUTO_SESSIONS, Died, Plan, Worker
-
-_POLL_S = 0.5
-"""How often a waiting consumer looks whether the worker still lives."""
-
-
-class PoolError(DobbyError):
-    """Generation cannot go on. What was yielded before is whole."""
+from dobby_pipeline.inference.supervisor import STALL_S, PoolError, Supervisor
+from dobby_pipeline.inference.worker import AUTO_SESSIONS, Plan
 
 
 class SessionPool:
@@ -48,6 +40,7 @@ class SessionPool:
         device: str = "auto",
         memory_limit_gb: float = 8.0,
         sampling: Sampling = DEFAULT_SAMPLING,
+        stall_s: float = STALL_S,
     ) -> None:
         """Make a pool; nothing is loaded yet.
 
@@ -56,6 +49,7 @@ class SessionPool:
                 is fastest with, within the memory limit.
             device: `auto`, `gpu` or `cpu`.
             memory_limit_gb: weights, KV cache and MLX's cache together, in 10^9 bytes.
+            stall_s: seconds after which a step counts as hanging.
 
         Raises:
             ModelError: when the model is not pulled.
@@ -70,19 +64,19 @@ class SessionPool:
         self._chat = lru_cache(partial(Chat, folder, system_role=manifest.system_role))
         limit = int(memory_limit_gb * 1e9)
         plan = Plan(manifest.name, folder, device, sessions, limit, sampling)
-        self._worker = Worker(plan, self._chat)
-        self._started = self._closed = False
+        self._supervisor = Supervisor(plan, self._chat, stall_s)
+        self._closed = False
         self._generating = threading.Lock()
         self._uid = 0
         self._requests = self._refused = self._prompt_tokens = self._output_tokens = 0
         # Runs at exit as well, before the interpreter takes down what MLX's threads need.
-        self._finalizer = weakref.finalize(self, Worker.close, self._worker)
+        self._finalizer = weakref.finalize(self, Supervisor.close, self._supervisor)
 
     @property
     def device(self) -> Kind:
         """`metal`, `cuda` or `cpu`: the one in use. Tries it at the first call; loads nothing."""
         self._start()
-        return self._worker.wait_for_device()
+        return self._supervisor.worker.wait_for_device()
 
     @property
     def sessions(self) -> int:
@@ -92,7 +86,7 @@ class SessionPool:
     @property
     def loaded(self) -> bool:
         """Whether the weights are in memory."""
-        return self._worker.loaded.is_set() and not self._closed
+        return self._supervisor.worker.loaded.is_set() and not self._closed
 
     @property
     def chat(self) -> Chat:
@@ -121,12 +115,12 @@ class SessionPool:
             yield from self._generate(iter(requests), under_way)
         finally:
             if under_way:
-                self._worker.cancel()
+                self._supervisor.cancel()
             self._generating.release()
 
     def stats(self) -> PoolStats:
         """What the pool has done so far."""
-        counters = self._worker.counters
+        counters = self._supervisor.counters
         return PoolStats(
             requests=self._requests,
             refused=self._refused,
@@ -136,6 +130,7 @@ class SessionPool:
             load_seconds=counters.load_seconds,
             peak_memory_bytes=counters.peak_memory,
             peak_sessions=counters.peak_sessions,
+            fallbacks=self._supervisor.fallbacks,
         )
 
     def close(self) -> None:
@@ -169,23 +164,26 @@ class SessionPool:
                 if refusal:
                     yield refusal
                 continue
-            result = self._result()
-            if result.uid in under_way:  # otherwise of an iterator that was left
-                yield self._completion(result, *under_way.pop(result.uid))
+            result = self._supervisor.result()
+            yield self._completion(result, *under_way.pop(result.uid))
 
     def _submit(
         self, request: Request, under_way: dict[int, tuple[Request, int]]
     ) -> Refusal | None:
         """Hand a request to the worker, or say why not."""
-        tokens = self.chat.encode(request.prompt, request.system) if request.prompt.strip() else []
-        refusal = self._refusal(request, len(tokens))
+        try:
+            has_text = bool(request.prompt.strip())
+            tokens = self.chat.encode(request.prompt, request.system) if has_text else []
+            refusal = self._refusal(request, len(tokens))
+        except (ValueError, TypeError) as error:  # the tokenizer's, such as for a lone surrogate
+            refusal, tokens = _unreadable(request, error), []
         if refusal:
             self._refused += 1
             return refusal
         self._start()
         self._uid += 1
         under_way[self._uid] = (request, len(tokens))
-        self._worker.submit(Job(self._uid, tokens, request.max_tokens))
+        self._supervisor.submit(Job(self._uid, tokens, request.max_tokens))
         return None
 
     def _refusal(self, request: Request, count: int) -> Refusal | None:
@@ -196,30 +194,6 @@ class SessionPool:
             detail = f"{count:,} tokens, limit {limit:,}"
             return Refusal(request.request_id, "prompt_too_long", detail, count)
         return None
-
-    def _result(self) -> Finished:
-        while True:
-            try:
-                result = self._worker.results.get(timeout=_POLL_S)
-            except queue.Empty:
-                if self._worker.alive:
-                    continue
-                raise PoolError("the generation thread ended without a word") from None
-            if isinstance(result, Died):
-                raise self._told(result)
-            return result
-
-    def _told(self, died: Died) -> DobbyError:
-        self._worker.results.put(died)  # for whoever asks next
-        if isinstance(died.error, DobbyError):
-            return died.error
-        reason = str(died.error).splitlines() or [""]
-        told = PoolError(
-            f"model {self.manifest.name} on {self._worker.kind}: generation failed "
-            f"({type(died.error).__name__}: {reason[0]}): what was finished is kept; run it again"
-        )
-        told.__cause__ = died.error
-        return told
 
     def _completion(self, result: Finished, request: Request, count: int) -> Completion:
         self._requests += 1
@@ -238,9 +212,12 @@ class SessionPool:
     def _start(self) -> None:
         if self._closed:
             raise PoolError("the pool is closed")
-        if not self._started:
-            self._started = True
-            self._worker.start()
+        self._supervisor.start()
+
+
+def _unreadable(request: Request, error: Exception) -> Refusal:
+    detail = f"the tokenizer cannot read it ({type(error).__name__})"
+    return Refusal(request.request_id, "not_tokenised", detail, 0)
 
 
 def _cut(text: str, stops: Iterable[str]) -> str:

@@ -71,14 +71,14 @@ class Refusal:
     """A request that was not given to the model. Nothing is ever cut to make it fit.
 
     Attributes:
-        reason: `prompt_too_long`, `empty_prompt`, or `server_refused`: a remote server that
-            answers others does not answer this one.
+        reason: `prompt_too_long`, `empty_prompt`, `not_tokenised`, or `server_refused`: a remote
+            server that answers others does not answer this one.
         detail: for a person, such as `5,310 tokens, limit 2,048`.
         prompt_tokens: of the whole prompt; 0 when it was empty.
     """
 
     request_id: str
-    reason: Literal["prompt_too_long", "empty_prompt", "server_refused"]
+    reason: Literal["prompt_too_long", "empty_prompt", "not_tokenised", "server_refused"]
     detail: str
     prompt_tokens: int
 
@@ -94,6 +94,7 @@ class PoolStats:
         load_seconds: spent loading them.
         peak_memory_bytes: of MLX: weights, KV cache and temporaries.
         peak_sessions: most that ran at once.
+        fallbacks: times that generation went on with fewer sessions, or on the CPU.
     """
 
     requests: int
@@ -104,6 +105,7 @@ class PoolStats:
     load_seconds: float
     peak_memory_bytes: int
     peak_sessions: int
+    fallbacks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ class Worker:
     Attributes:
         results: finished jobs; the last one is Died if the thread fails.
         loaded: set once the weights are in memory.
+        busy_since: when the step that is being computed began (monotonic clock); None between.
     """
 
     def __init__(self, plan: Plan, chat: Callable[[], Chat]) -> None:
@@ -95,6 +96,7 @@ class Worker:
         self.results: queue.SimpleQueue[Finished | Died] = queue.SimpleQueue()
         self.loaded = threading.Event()
         self.counters = Counters()
+        self.busy_since: float | None = None
         self.kind: Kind = "cpu"
         self._plan = plan
         self._chat = chat
@@ -127,11 +129,11 @@ class Worker:
         """Drop all jobs that were submitted; results that are out already stay in the queue."""
         self._orders.put(_Cancel())
 
-    def close(self) -> None:
-        """Free everything and wait until the thread has ended."""
+    def close(self, wait_s: float | None = None) -> None:
+        """Free everything and wait until the thread has ended, at most so many seconds."""
         self._orders.put(_Close())
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(wait_s)
 
     def _run(self) -> None:
         try:
@@ -166,6 +168,7 @@ class Worker:
         plan = self._plan
         started = time.monotonic()
         limit_memory(self.kind, plan.memory_limit)
+        import_mlx().reset_peak_memory()  # another pool of this process may have had its own
         model = load_weights(plan.folder, self.kind)
         most = plan.sessions or AUTO_SESSIONS[self.kind]
         sessions = Sessions(
@@ -199,7 +202,7 @@ class Worker:
                     return False
 
     def _advance(self, serving: "_Serving") -> None:
-        started = time.monotonic()
+        started = self.busy_since = time.monotonic()
         if serving.threads:
             serving.threads.adjust()
         active = serving.sessions.active
@@ -211,6 +214,7 @@ class Worker:
         finished = serving.sessions.step(filling=len(serving.admission) > 0)
         counters.seconds += time.monotonic() - started
         counters.peak_memory = import_mlx().get_peak_memory()
+        self.busy_since = None
         for result in finished:
             self.results.put(result)
 
