@@ -308,7 +308,7 @@ def on_random_weights(config: dict[str, Any], sessions: int | None, count: int) 
         write_random_weights(Path(scratch), config, tokenizer)
         os.environ[MODELS_ENV] = scratch
         manifest = load_manifest("random")
-        warm_up = 1_024 if sessions is None else 200
+        warm_up = 1_024 if sessions is None else 400
         return timed(
             manifest,
             made_up_requests(warm_up + count),

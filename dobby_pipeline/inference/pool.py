@@ -20,12 +20,13 @@ from dobby_pipeline.inference.requests import (
     DEFAULT_SAMPLING,
     Completion,
     Finished,
+    PoolError,
     PoolStats,
     Refusal,
     Request,
     Sampling,
 )
-from dobby_pipeline.inference.supervisor import STALL_S, PoolError, Supervisor
+from dobby_pipeline.inference.supervisor import STALL_S, Supervisor
 from dobby_pipeline.inference.worker import AUTO_SESSIONS, Plan
 
 

@@ -7,6 +7,13 @@ request or a sampling does not load a model runtime.
 from dataclasses import dataclass
 from typing import Literal
 
+from dobby_pipeline.errors import DobbyError
+
+
+class PoolError(DobbyError):
+    """Generation cannot go on. What was yielded before is whole."""
+
+
 FinishReason = Literal["stop", "length"]
 
 

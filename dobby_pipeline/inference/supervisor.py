@@ -14,7 +14,7 @@ from dobby_pipeline.errors import DobbyError
 from dobby_pipeline.inference.admission import Job
 from dobby_pipeline.inference.chat import Chat
 from dobby_pipeline.inference.device import Kind
-from dobby_pipeline.inference.requests import Finished
+from dobby_pipeline.inference.requests import Finished, PoolError
 from dobby_pipeline.inference.worker import AUTO_SESSIONS, Counters, Died, Plan, Worker
 
 _log = logging.getLogger(__name__)
@@ -25,10 +25,6 @@ _POLL_S = 0.5
 STALL_S = 300.0
 """A step that takes longer counts as hanging. The longest that was seen is 40 s: compiling the
 first one on CUDA."""
-
-
-class PoolError(DobbyError):
-    """Generation cannot go on. What was yielded before is whole."""
 
 
 class Supervisor:

@@ -93,11 +93,13 @@ def _counts(work: SymbolSummaries, mlx: MlxSessionsResource) -> dict[str, Any]:
         "output tokens": tally.output_tokens,
     }
     if tally.generated:
+        stats = mlx.pool().stats()
         counts |= {
             "device": mlx.pool().device,
-            "sessions": mlx.sessions,
+            "sessions": mlx.pool().sessions,
+            "fallbacks": stats.fallbacks,
             "records a minute": round(tally.records_a_minute, 1),
-            "peak device memory (MB)": round(mlx.pool().stats().peak_memory_bytes / 1e6),
+            "peak device memory (MB)": round(stats.peak_memory_bytes / 1e6),
         }
     return counts
 

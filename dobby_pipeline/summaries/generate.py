@@ -18,7 +18,7 @@ from typing import Protocol
 
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
-from dobby_pipeline.inference.requests import Completion, Refusal, Request
+from dobby_pipeline.inference.requests import Completion, PoolError, Refusal, Request
 from dobby_pipeline.progress import Progress, Report
 from dobby_pipeline.quality.evidence import evidence, known_names
 from dobby_pipeline.quality.gate import PUBLISHED, QUARANTINED, Candidate, judge
@@ -155,16 +155,21 @@ class SymbolSummaries:
         self._device = pool.device
         self._known = known_names(self.store, self.repo)
         started = committed_at = time.monotonic()
-        for requests in self._stages():
-            for result in pool.generate(requests):
-                self._take(result)
-                now = time.monotonic()
-                self.tally.seconds = now - started
-                if len(self._uncommitted) >= COMMIT_EVERY or now - committed_at >= COMMIT_EVERY_S:
-                    yield self._commit()
-                    committed_at = now
-                    self._report(f"{self.tally.records_a_minute:.0f} a minute")
-            yield self._commit()
+        try:
+            for requests in self._stages():
+                for result in pool.generate(requests):
+                    self._take(result)
+                    now = time.monotonic()
+                    self.tally.seconds = now - started
+                    is_full = len(self._uncommitted) >= COMMIT_EVERY
+                    if is_full or now - committed_at >= COMMIT_EVERY_S:
+                        yield self._commit()
+                        committed_at = now
+                        self._report(f"{self.tally.records_a_minute:.0f} a minute")
+                yield self._commit()
+        except PoolError:
+            yield self._commit()  # what was finished is kept
+            raise
         yield self._commit()
 
     def _stages(self) -> Iterator[Iterator[Request]]:

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from dobby_pipeline.inference.requests import Completion, PoolError, Refusal, Request
 from dobby_pipeline.summaries.generate import whole_sentences
 from dobby_pipeline.summaries.plan import Recipe
+from dobby_pipeline_tests.summaries.stored import StubPool, put_files, run, say, summaries
 
 RECIPE = Recipe("model", "revision", "symbol-1", "greedy")
 CODE = {"content_hash": "abc", "language": "python", "kind": "function"}
@@ -50,3 +52,22 @@ def test_a_summary_key_changes_with_everything_that_decides_the_text(field):
     else:
         after = replace(RECIPE, **{field: "other"}).summary_key(**CODE)
     assert after != before
+
+
+def test_what_was_finished_before_the_pool_failed_is_kept_and_not_asked_again(store):
+    put_files(store, {"a.py": "".join(f"def f{n}():\n    return {n}\n" for n in range(12))})
+    answered: list[str] = []
+
+    def failing(request: Request) -> Completion | Refusal:
+        if len(answered) == 5:
+            raise PoolError("the device is gone")
+        answered.append(request.request_id)
+        return say(request)
+
+    with pytest.raises(PoolError, match="gone"):
+        run(store, StubPool(failing))
+    assert {row["summary_key"] for row in summaries(store).values()} == set(answered)
+    again = StubPool()
+    run(store, again)
+    assert len(again.requests) == 12 - 5
+    assert len(summaries(store)) == 12
