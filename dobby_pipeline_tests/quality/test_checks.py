@@ -155,6 +155,16 @@ def test_too_many_quarantined_summaries_are_noticed(cozo):
     assert failing(cozo) == {"enough_is_published"}
 
 
+@pytest.mark.parametrize(("quarantined", "passes"), [(3, True), (40, False)])
+def test_one_published_summary_is_enough_among_a_few_only(cozo, quarantined, passes):
+    for number in range(quarantined):
+        key = {"symbol": f"g{number}", "summary_key": f"k{number}"}
+        write(cozo, "source_records", symbol=key["symbol"])
+        write(cozo, "symbol_summaries", **key)
+        write(cozo, "summary_bodies", summary_key=key["summary_key"], status="quarantined")
+    assert check(cozo)["enough_is_published"].passed == passes
+
+
 @pytest.mark.parametrize("column", ["model", "model_revision", "prompt_version", "device"])
 def test_a_summary_that_does_not_say_where_it_comes_from_is_noticed(cozo, column):
     write(cozo, "summary_bodies", **{column: ""})
