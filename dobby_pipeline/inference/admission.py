@@ -17,11 +17,13 @@ class Job:
 
     Attributes:
         uid: of this job within its pool.
+        opening: how many of the tokens all prompts like it begin with.
     """
 
     uid: int
     tokens: list[int]
     max_tokens: int
+    opening: int = 0
 
     @property
     def length(self) -> int:

@@ -8,7 +8,6 @@ sees to.
 import ctypes
 import importlib.metadata
 import importlib.util
-import logging
 import os
 import subprocess
 import sys
@@ -18,7 +17,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-_log = logging.getLogger(__name__)
+from dobby_pipeline.logs import logger
+
+_log = logger(__name__)
 
 _PACKAGE = "scipy-openblas32"
 _ROUTINES = ("cblas_sgemm", "cblas_dgemm", "cblas_cgemm")
@@ -154,5 +155,5 @@ def _text(library: ctypes.CDLL, function: str) -> str:
 
 
 def _reference(problem: str) -> Blas:
-    _log.warning("MLX's slow reference BLAS stays in use, some 50 times slower: %s", problem)
+    _log.warning("MLX's slow reference BLAS stays in use, some 50 times slower", problem=problem)
     return Blas("reference", problem=problem)

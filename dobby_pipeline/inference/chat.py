@@ -11,11 +11,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from dobby_pipeline.inference.manifests import ModelError
+from dobby_pipeline.inference.models.manifests import ModelError
+from dobby_pipeline.inference.requests import Turns, messages_of
 
-_SYSTEM, _USER = "\ue000system\ue001", "\ue000user\ue001"
-"""Stand for the messages while the template is rendered; private-use characters, so that no
+_MARK = "\ue000{}\ue001"
+"""Stands for a message while the template is rendered; private-use characters, so that no
 template has them."""
+
+
+_ARTICLE = {"system": "a", "user": "a", "assistant": "an"}
 
 
 class Chat:
@@ -44,21 +48,26 @@ class Chat:
         except Exception as error:
             raise ModelError(f"{folder}: its tokenizer cannot be read: {error}") from error
         self._template = self._read_template()
-        self._frame = lru_cache(self._tokenised_frame)
+        self._around = lru_cache(self._tokens_around)
         self._piece = lru_cache(maxsize=None)(self._decoded_piece)
-        self._frame(False)  # a template that cannot be used is told now
+        self._around("", ())  # a template that cannot be used is told now
 
-    def encode(self, prompt: str, system: str = "") -> list[int]:
-        """Tokens of a whole prompt: the template's frame with the messages in it."""
-        if system and not self._system_role:
+    def encode(self, prompt: str, system: str = "", examples: Turns = ()) -> list[int]:
+        """Tokens of a whole prompt: the template's frame with the messages in it.
+
+        Raises:
+            ModelError: when the template does not take such messages.
+        """
+        if self._leads_the_prompt(system, examples):
             prompt, system = f"{system}\n\n{prompt}", ""
-        tokens: list[int] = []
-        for part in self._frame(bool(system)):
-            if isinstance(part, list):
-                tokens += part
-            else:
-                tokens += self.encode_text(system if part == _SYSTEM else prompt)
-        return tokens
+        before, behind = self._around(system, examples)
+        return [*before, *self.encode_text(prompt), *behind]
+
+    def opening(self, system: str = "", examples: Turns = ()) -> int:
+        """How many tokens stand before the user's message: all prompts like it begin with them."""
+        return len(
+            self._around("" if self._leads_the_prompt(system, examples) else system, examples)[0]
+        )
 
     def encode_text(self, text: str) -> list[int]:
         """Tokens of text alone, in which nothing is a control token."""
@@ -93,20 +102,24 @@ class Chat:
     def _decoded_piece(self, token: int) -> str:
         return self._framed.decode([token], skip_special_tokens=True)
 
-    def _tokenised_frame(self, with_system: bool) -> list[list[int] | str]:
-        """The rendered template: tokens, and the places of the messages in between."""
-        messages = [{"role": "system", "content": _SYSTEM}] if with_system else []
-        rendered = self._rendered([*messages, {"role": "user", "content": _USER}])
-        parts: list[list[int] | str] = []
-        for mark in [_SYSTEM, _USER] if with_system else [_USER]:
-            before, found, rendered = rendered.partition(mark)
-            if not found or mark in rendered:
+    def _leads_the_prompt(self, system: str, examples: Turns) -> bool:
+        return bool(system) and not self._system_role and not examples
+
+    def _tokens_around(self, system: str, examples: Turns) -> tuple[list[int], list[int]]:
+        """Tokens before the user's message, the other messages among them, and behind it."""
+        messages = messages_of("", system, examples, system_role=self._system_role)
+        marked = [{**m, "content": _MARK.format(n)} for n, m in enumerate(messages)]
+        rendered = self._rendered(marked)
+        tokens: list[int] = []
+        for message, mark in zip(messages, marked, strict=True):
+            before, found, rendered = rendered.partition(mark["content"])
+            if not found or mark["content"] in rendered:
                 raise ModelError(
-                    f"{self._folder}: its chat template does not take a "
-                    f"{'system' if mark == _SYSTEM else 'user'} message once"
+                    f"{self._folder}: its chat template does not take "
+                    f"{_ARTICLE[message['role']]} {message['role']} message once"
                 )
-            parts += [self._frame_tokens(before), mark]
-        return [*parts, self._frame_tokens(rendered)]
+            tokens += [*self._frame_tokens(before), *self.encode_text(message["content"])]
+        return tokens, self._frame_tokens(rendered)
 
     def _frame_tokens(self, text: str) -> list[int]:
         return self._framed.encode(text, add_special_tokens=False).ids

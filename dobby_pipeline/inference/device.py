@@ -3,17 +3,17 @@
 Not here: the BLAS of the CPU build (blas.py) and what is computed (worker.py).
 """
 
-import logging
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from dobby_pipeline.inference.blas import use_fast_blas
+from dobby_pipeline.logs import logger
 
 if TYPE_CHECKING:
     import mlx.nn as nn
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 Kind = Literal["cpu", "metal", "cuda"]
 
@@ -66,7 +66,7 @@ def choose_device(wanted: str) -> Device:
     # 73 s of CPU time, and no compiler is needed.
     mx.disable_compile()
     if problem:
-        _log.warning("The GPU cannot be used, so the CPU is: %s", problem)
+        _log.warning("the GPU cannot be used, so the CPU is", problem=problem)
     return Device("cpu", problem)
 
 

@@ -6,7 +6,8 @@ tokenises, detokenises, and does its own work between two results while the othe
 
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache, partial
 from types import TracebackType
 from typing import Self
@@ -14,8 +15,9 @@ from typing import Self
 from dobby_pipeline.inference.admission import Job
 from dobby_pipeline.inference.chat import Chat
 from dobby_pipeline.inference.device import Kind
-from dobby_pipeline.inference.manifests import Manifest
-from dobby_pipeline.inference.pull import require_pulled
+from dobby_pipeline.inference.metrics import PoolMetrics, Reading
+from dobby_pipeline.inference.models.manifests import Manifest
+from dobby_pipeline.inference.models.pull import require_pulled
 from dobby_pipeline.inference.requests import (
     DEFAULT_SAMPLING,
     Completion,
@@ -25,13 +27,21 @@ from dobby_pipeline.inference.requests import (
     Refusal,
     Request,
     Sampling,
+    Turns,
 )
 from dobby_pipeline.inference.supervisor import STALL_S, Supervisor
 from dobby_pipeline.inference.worker import AUTO_SESSIONS, Plan
+from dobby_pipeline.logs import logger
+
+_log = logger(__name__)
 
 
 class SessionPool:
-    """Sessions over one model. A context manager; the weights are loaded at the first request."""
+    """Sessions over one model. A context manager; the weights are loaded at the first request.
+
+    Attributes:
+        metrics: what it does, as it does it.
+    """
 
     def __init__(
         self,
@@ -42,6 +52,7 @@ class SessionPool:
         memory_limit_gb: float = 8.0,
         sampling: Sampling = DEFAULT_SAMPLING,
         stall_s: float = STALL_S,
+        beside: Callable[[], int] | None = None,
     ) -> None:
         """Make a pool; nothing is loaded yet.
 
@@ -51,6 +62,8 @@ class SessionPool:
             device: `auto`, `gpu` or `cpu`.
             memory_limit_gb: weights, KV cache and MLX's cache together, in 10^9 bytes.
             stall_s: seconds after which a step counts as hanging.
+            beside: tells how many bytes of the limit other models hold; called on the thread
+                that computes. None where there are no others.
 
         Raises:
             ModelError: when the model is not pulled.
@@ -65,11 +78,12 @@ class SessionPool:
         self._chat = lru_cache(partial(Chat, folder, system_role=manifest.system_role))
         limit = int(memory_limit_gb * 1e9)
         plan = Plan(manifest.name, folder, device, sessions, limit, sampling)
-        self._supervisor = Supervisor(plan, self._chat, stall_s)
+        plan = replace(plan, beside=beside) if beside else plan
+        self.metrics = PoolMetrics(manifest.name)
+        self._supervisor = Supervisor(plan, self._chat, stall_s, self.metrics)
         self._closed = False
         self._generating = threading.Lock()
         self._uid = 0
-        self._requests = self._refused = self._prompt_tokens = self._output_tokens = 0
         # Runs at exit as well, before the interpreter takes down what MLX's threads need.
         self._finalizer = weakref.finalize(self, Supervisor.close, self._supervisor)
 
@@ -90,13 +104,18 @@ class SessionPool:
         return self._supervisor.worker.loaded.is_set() and not self._closed
 
     @property
+    def generating(self) -> bool:
+        """Whether an iterator of `generate` is open."""
+        return self._generating.locked()
+
+    @property
     def chat(self) -> Chat:
         """The model's tokenizer and chat template."""
         return self._chat()
 
-    def count_tokens(self, prompt: str, system: str = "") -> int:
+    def count_tokens(self, prompt: str, system: str = "", examples: Turns = ()) -> int:
         """Tokens of a whole prompt, chat frame included."""
-        return len(self.chat.encode(prompt, system))
+        return len(self.chat.encode(prompt, system, examples))
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion | Refusal]:
         """Answer requests, each as it is finished, so not in their order.
@@ -119,20 +138,17 @@ class SessionPool:
                 self._supervisor.cancel()
             self._generating.release()
 
+    def rest(self) -> None:
+        """Free what the next request would make anew, such as the keys and values of the last ones.
+
+        The weights stay. Nothing happens while an iterator of `generate` is open.
+        """
+        if not self.generating:
+            self._supervisor.cancel()
+
     def stats(self) -> PoolStats:
         """What the pool has done so far."""
-        counters = self._supervisor.counters
-        return PoolStats(
-            requests=self._requests,
-            refused=self._refused,
-            prompt_tokens=self._prompt_tokens,
-            output_tokens=self._output_tokens,
-            seconds=counters.seconds,
-            load_seconds=counters.load_seconds,
-            peak_memory_bytes=counters.peak_memory,
-            peak_sessions=counters.peak_sessions,
-            fallbacks=self._supervisor.fallbacks,
-        )
+        return stats_of(self.metrics.reading())
 
     def close(self) -> None:
         """End the sessions and free the weights. A second call does nothing."""
@@ -174,17 +190,20 @@ class SessionPool:
         """Hand a request to the worker, or say why not."""
         try:
             has_text = bool(request.prompt.strip())
-            tokens = self.chat.encode(request.prompt, request.system) if has_text else []
+            system, examples = request.system, request.examples
+            tokens = self.chat.encode(request.prompt, system, examples) if has_text else []
             refusal = self._refusal(request, len(tokens))
         except (ValueError, TypeError) as error:  # the tokenizer's, such as for a lone surrogate
             refusal, tokens = _unreadable(request, error), []
         if refusal:
-            self._refused += 1
+            self.metrics.refused(refusal.reason)
+            _log.info("request refused", request_id=request.request_id, reason=refusal.reason)
             return refusal
         self._start()
         self._uid += 1
         under_way[self._uid] = (request, len(tokens))
-        self._supervisor.submit(Job(self._uid, tokens, request.max_tokens))
+        opening = self.chat.opening(request.system, request.examples)
+        self._supervisor.submit(Job(self._uid, tokens, request.max_tokens, opening))
         return None
 
     def _refusal(self, request: Request, count: int) -> Refusal | None:
@@ -197,9 +216,9 @@ class SessionPool:
         return None
 
     def _completion(self, result: Finished, request: Request, count: int) -> Completion:
-        self._requests += 1
-        self._prompt_tokens += count
-        self._output_tokens += len(result.tokens)
+        self.metrics.requests.inc()
+        self.metrics.prompt_tokens.inc(count)
+        self.metrics.request_seconds.observe(result.ms / 1000)
         return Completion(
             request_id=request.request_id,
             text=_cut(self.chat.decode(result.tokens), self._sampling.stop),
@@ -214,6 +233,25 @@ class SessionPool:
         if self._closed:
             raise PoolError("the pool is closed")
         self._supervisor.start()
+
+
+def stats_of(reading: Reading) -> PoolStats:
+    """A pool's statistics from its metrics."""
+    return PoolStats(
+        requests=reading.requests,
+        refused=reading.refused,
+        prompt_tokens=reading.prompt_tokens,
+        output_tokens=reading.output_tokens,
+        seconds=reading.busy_seconds,
+        load_seconds=reading.load_seconds,
+        peak_memory_bytes=reading.peak_memory_bytes,
+        peak_sessions=reading.peak_sessions,
+        fallbacks=reading.fallbacks,
+        prefill_seconds=reading.prefill_seconds,
+        decode_seconds=reading.decode_seconds,
+        prefix_hits=reading.prefix_hits,
+        retries=reading.retries,
+    )
 
 
 def _unreadable(request: Request, error: Exception) -> Refusal:

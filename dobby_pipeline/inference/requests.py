@@ -17,6 +17,10 @@ class PoolError(DobbyError):
 FinishReason = Literal["stop", "length"]
 
 
+Turns = tuple[tuple[str, str], ...]
+"""Messages of a user, each with the assistant's answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One prompt.
@@ -26,12 +30,14 @@ class Request:
         prompt: the user message.
         system: the system message, or empty for the one that the model's template brings.
         max_tokens: new tokens at most, 1 or more.
+        examples: turns between the two: what was asked before, and how it was answered.
     """
 
     request_id: str
     prompt: str
     system: str = ""
     max_tokens: int = 60
+    examples: Turns = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,10 @@ class PoolStats:
         peak_memory_bytes: of MLX: weights, KV cache and temporaries.
         peak_sessions: most that ran at once.
         fallbacks: times that generation went on with fewer sessions, or on the CPU.
+        prefill_seconds: of `seconds`, reading prompts; not known of servers.
+        decode_seconds: of `seconds`, writing; not known of servers.
+        prefix_hits: prompts whose beginning had been read before.
+        retries: times that a server was asked again.
     """
 
     requests: int
@@ -113,6 +123,10 @@ class PoolStats:
     peak_memory_bytes: int
     peak_sessions: int
     fallbacks: int = 0
+    prefill_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    prefix_hits: int = 0
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +166,18 @@ class Sampling:
 
 
 DEFAULT_SAMPLING = Sampling()
+
+
+def messages_of(
+    prompt: str, system: str, examples: Turns = (), *, system_role: bool
+) -> list[dict[str, str]]:
+    """The chat messages of a prompt; without the role the system message leads the first user's."""
+    users, answers = [*(user for user, _ in examples), prompt], [answer for _, answer in examples]
+    if system and not system_role:
+        users[0], system = f"{system}\n\n{users[0]}", ""
+    messages = [{"role": "system", "content": system}] if system else []
+    for number, user in enumerate(users):
+        messages.append({"role": "user", "content": user})
+        if number < len(answers):
+            messages.append({"role": "assistant", "content": answers[number]})
+    return messages

@@ -26,11 +26,11 @@ from dobby_pipeline.inference.kv_cache import (
     step_caches,
     write_rows,
 )
-from dobby_pipeline.inference.prefixes import Prefixes
 from dobby_pipeline.inference.requests import Finished, FinishReason, Sampling
 from dobby_pipeline.inference.sampling import Chooser, row_key
 from dobby_pipeline.inference.stops import Stops
 from dobby_pipeline.inference.weights import Model
+from dobby_pipeline.inference.work import Work
 
 PREFILL_STEP = {"cpu": 256, "metal": 2048, "cuda": 2048}
 """Prompt tokens of a session computed at once. On the CPU attention's scores are stored whole:
@@ -51,6 +51,12 @@ READ_STEP = 64
 shape that it has not met takes MLX 85 ms there, of one that it has 14."""
 
 ROWS_STEP = 16
+
+MIN_OPENING = 16
+"""Tokens. Shorter openings are not worth a batch of their own."""
+
+MOST_OPENINGS = 8
+"""That are kept. A run has one for each kind of prompt: some three."""
 
 Integers = NDArray[np.int64]
 
@@ -79,7 +85,7 @@ class _Reading:
     """A batch of prompts that is being read.
 
     Attributes:
-        tokens: [batch, longest] of what comes behind the prefix, padded at the end.
+        tokens: [batch, longest] of what comes behind the opening, padded at the end.
         done: columns that are read.
     """
 
@@ -105,7 +111,7 @@ class _Step:
 
 
 class Sessions:
-    """Sessions over one model, advanced one token at a time."""
+    """Sessions over one model, advanced one token at a time; `work` is what they have done."""
 
     def __init__(
         self,
@@ -117,6 +123,7 @@ class Sessions:
         sessions: int,
         memory_limit: int,
     ) -> None:
+        self.work = Work()
         self._mx = import_mlx()
         self._network = model.network
         self._kind: Kind = kind
@@ -124,8 +131,8 @@ class Sessions:
         self._sampling = sampling
         self._choose = Chooser(sampling, kind)
         self._stops = Stops(chat, sampling.stop)
-        self._prefixes = Prefixes()
-        self._prefix_layers: dict[tuple[int, ...], list[Layer]] = {}
+        # Keys and values of beginnings that prompts share; the one used last at the end.
+        self._openings: dict[tuple[int, ...], list[Layer]] = {}
         self._active: list[_Session] = []
         self._running: dict[int, _Session] = {}  # by row
         self._readings: deque[_Reading] = deque()
@@ -149,14 +156,15 @@ class Sessions:
         free = (row for row in range(self._most) if row not in taken)
         new = [_Session(job, next(free), now, []) for job in jobs]
         self._active += new
-        by_prefix: dict[tuple[int, ...], list[_Session]] = {}
-        prefixes = self._prefixes.of([job.tokens for job in jobs])
-        for session, prefix in zip(new, prefixes, strict=True):
-            by_prefix.setdefault(prefix, []).append(session)
-        for prefix, sessions in by_prefix.items():
+        by_opening: dict[tuple[int, ...], list[_Session]] = {}
+        for session in new:
+            by_opening.setdefault(_opening(session.job), []).append(session)
+        for opening, sessions in by_opening.items():
+            lengths = [len(session.job.tokens) - 1 for session in sessions]
+            self.work.begin(lengths, len(opening), known=opening in self._openings)
             size = PREFILL_BATCH[self._kind]
             for start in range(0, len(sessions), size):
-                self._readings.append(self._reading(prefix, sessions[start : start + size]))
+                self._readings.append(self._reading(opening, sessions[start : start + size]))
 
     def step(self, *, filling: bool = False) -> list[Finished]:
         """Read a part of the prompts that wait, or compute a token of each session.
@@ -193,33 +201,36 @@ class Sessions:
     def close(self) -> None:
         """Free what they hold."""
         self.clear()
-        self._prefix_layers.clear()
+        self._openings.clear()
         self._steps.clear()
 
-    def _reading(self, prefix: tuple[int, ...], sessions: list[_Session]) -> _Reading:
+    def _reading(self, opening: tuple[int, ...], sessions: list[_Session]) -> _Reading:
         # The last token of a prompt is computed as its session's first step, with the others'.
-        rests = [session.job.tokens[len(prefix) : -1] for session in sessions]
+        rests = [session.job.tokens[len(opening) : -1] for session in sessions]
         rows, length = len(rests), max(map(len, rests))
         if self._kind == "cuda":
             rows, length = 1 << (rows - 1).bit_length(), -(-length // READ_STEP) * READ_STEP
         tokens = np.zeros((rows, length), np.int64)
         for row, rest in enumerate(rests):
             tokens[row, : len(rest)] = rest
-        return _Reading(sessions, self._caches(prefix), tokens)
+        return _Reading(sessions, self._caches(opening), tokens)
 
-    def _caches(self, prefix: tuple[int, ...]) -> list[PromptCache]:
-        """Caches that hold a beginning, which is read the first time."""
-        known = self._prefix_layers
-        for forgotten in known.keys() - {*self._prefixes.known}:
-            del known[forgotten]
-        if prefix and prefix not in known:
-            caches = [PromptCache() for _ in self._network.layers]
-            size = PREFILL_STEP[self._kind]
-            for start in range(0, len(prefix), size):
-                self._compute(np.array([prefix[start : start + size]]), caches)
-            known[prefix] = [cache.layer for cache in caches]
-        layers = known[prefix] if prefix else [None] * len(self._network.layers)
+    def _caches(self, opening: tuple[int, ...]) -> list[PromptCache]:
+        """Caches that hold an opening, which is read the first time."""
+        if not opening:
+            return [PromptCache() for _ in self._network.layers]
+        layers = self._openings.pop(opening, None) or self._read_opening(opening)
+        self._openings[opening] = layers
+        if len(self._openings) > MOST_OPENINGS:
+            del self._openings[next(iter(self._openings))]
         return [PromptCache(layer) for layer in layers]
+
+    def _read_opening(self, opening: tuple[int, ...]) -> list[Layer]:
+        caches = [PromptCache() for _ in self._network.layers]
+        size = PREFILL_STEP[self._kind]
+        for start in range(0, len(opening), size):
+            self._compute(np.array([opening[start : start + size]]), caches)
+        return [cache.layer for cache in caches]
 
     def _compute(self, tokens: Integers, caches: list[PromptCache]) -> None:
         self._network(self._mx.array(tokens), cache=caches)
@@ -231,6 +242,7 @@ class Sessions:
         part = reading.tokens[:, reading.done : reading.done + PREFILL_STEP[self._kind]]
         if part.size:
             self._compute(part, reading.caches)
+        self.work.parts += 1
         reading.done += part.shape[1]
         self._read_since += part.size
         if reading.done >= reading.tokens.shape[1]:
@@ -256,6 +268,8 @@ class Sessions:
         capacity = max(like[0][0].shape[2], *(session.job.length for session in self._active))
         most = max(session.job.max_tokens for session in self._active)
         have_rows, have, have_most = self._shape() if self._running else (0, 0, 0)
+        if not have_rows:
+            self._changed.clear()  # rows of arrays that are replaced: MLX writes beyond an end
         if rows > have_rows or capacity > have or most > have_most:
             rows = max(have_rows, min(self._most, -(-rows // ROWS_STEP) * ROWS_STEP))
             shape = rows, max(capacity, have), max(most, have_most)
@@ -370,6 +384,7 @@ class Sessions:
         if token in self._stops.tokens:
             return "stop"
         session.tokens.append(token)
+        self.work.written += 1
         session.logprob += logprob
         session.text += self._stops.piece(token)
         if self._stops.end(session.text, token):
@@ -388,3 +403,8 @@ class Sessions:
             ms=round(1000 * (time.monotonic() - session.started)),
             confidence=session.logprob / count if count else 0.0,
         )
+
+
+def _opening(job: Job) -> tuple[int, ...]:
+    """What the prompt shares with others like it, where that is worth while."""
+    return tuple(job.tokens[: job.opening]) if job.opening >= MIN_OPENING else ()

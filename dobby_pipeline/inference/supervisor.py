@@ -4,7 +4,6 @@ First with half of the sessions, because memory is what fails most often; then o
 is an error. Not here: the thread that computes (worker.py), requests and their texts (pool.py).
 """
 
-import logging
 import queue
 import time
 from collections.abc import Callable
@@ -14,10 +13,12 @@ from dobby_pipeline.errors import DobbyError
 from dobby_pipeline.inference.admission import Job
 from dobby_pipeline.inference.chat import Chat
 from dobby_pipeline.inference.device import Kind
+from dobby_pipeline.inference.metrics import PoolMetrics
 from dobby_pipeline.inference.requests import Finished, PoolError
-from dobby_pipeline.inference.worker import AUTO_SESSIONS, Counters, Died, Plan, Worker
+from dobby_pipeline.inference.worker import AUTO_SESSIONS, Died, Plan, Worker
+from dobby_pipeline.logs import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 _POLL_S = 0.5
 """How often a waiting consumer looks whether the worker still lives."""
@@ -35,27 +36,22 @@ class Supervisor:
         fallbacks: workers that were replaced.
     """
 
-    def __init__(self, plan: Plan, chat: Callable[[], Chat], stall_s: float = STALL_S) -> None:
-        self.worker = Worker(plan, chat)
+    def __init__(
+        self,
+        plan: Plan,
+        chat: Callable[[], Chat],
+        stall_s: float = STALL_S,
+        metrics: PoolMetrics | None = None,
+    ) -> None:
+        self._metrics = metrics or PoolMetrics(plan.name)
+        self.worker = Worker(plan, chat, self._metrics)
         self.fallbacks = 0
         self._plan = plan
         self._chat = chat
         self._stall_s = stall_s
         self._jobs: dict[int, Job] = {}
         self._started = False
-        self._past: list[Counters] = []
         self._error: DobbyError | None = None
-
-    @property
-    def counters(self) -> Counters:
-        """What all workers have used together."""
-        total = Counters()
-        for counters in (*self._past, self.worker.counters):
-            total.seconds += counters.seconds
-            total.load_seconds += counters.load_seconds
-            total.peak_memory = max(total.peak_memory, counters.peak_memory)
-            total.peak_sessions = max(total.peak_sessions, counters.peak_sessions)
-        return total
 
     def start(self) -> None:
         """Start the worker; a second call does nothing."""
@@ -111,20 +107,28 @@ class Supervisor:
         plan = self._next_plan(kind)
         if isinstance(error, DobbyError) or plan is None:
             self._error = error if isinstance(error, DobbyError) else self._told(error)
+            _log.error(
+                "generation cannot go on",
+                model=self._plan.name,
+                device=kind,
+                error=_reason(error),
+                jobs=len(self._jobs),
+            )
             return
         _log.warning(
-            "model %s on %s: generation failed (%s): going on with %d sessions on %s",
-            self._plan.name,
-            kind,
-            _reason(error),
-            plan.sessions,
-            "the CPU" if plan.device == "cpu" else kind,
+            "generation failed, going on with less",
+            model=self._plan.name,
+            device=kind,
+            error=_reason(error),
+            sessions=plan.sessions,
+            next_device="cpu" if plan.device == "cpu" else kind,
+            jobs=len(self._jobs),
         )
         self.fallbacks += 1
-        self._past.append(self.worker.counters)
+        self._metrics.fallbacks.inc()
         self.worker.close(wait_s=0)
         self._plan = plan
-        self.worker = Worker(plan, self._chat)
+        self.worker = Worker(plan, self._chat, self._metrics)
         self.worker.start()
         for job in self._jobs.values():
             self.worker.submit(job)

@@ -1,6 +1,6 @@
 """A model's weights on a device, and what a token of its cache costs.
 
-Not here: fetching them (pull.py), the form that suits the device (device.py).
+Not here: fetching them (models/pull.py), the form that suits the device (device.py).
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 
 from dobby_pipeline.inference.device import Kind, fit_to_device, import_mlx
 from dobby_pipeline.inference.device_math import replace_slow_functions
-from dobby_pipeline.inference.manifests import ModelError
+from dobby_pipeline.inference.models.manifests import ModelError
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ Not here: the consumer's side (pool.py). Orders come in and results go out by qu
 of MLX is ever touched by two threads or destroyed on a thread that is not its own.
 """
 
+import contextvars
 import gc
 import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,17 +18,26 @@ from dobby_pipeline.inference.admission import Admission, Job
 from dobby_pipeline.inference.blas_threads import BlasThreads
 from dobby_pipeline.inference.chat import Chat
 from dobby_pipeline.inference.device import Kind, choose_device, import_mlx, limit_memory
-from dobby_pipeline.inference.manifests import ModelError
+from dobby_pipeline.inference.metrics import PoolMetrics
+from dobby_pipeline.inference.models.manifests import ModelError
 from dobby_pipeline.inference.requests import Finished, Sampling
+from dobby_pipeline.inference.work import Work
+from dobby_pipeline.logs import logger
 
 if TYPE_CHECKING:
     from dobby_pipeline.inference.sessions import Sessions
     from dobby_pipeline.inference.weights import Model
 
+_log = logger(__name__)
+
 CPU_PROMPT_TOKENS = 512
 """On the CPU the KV cache has room for sessions x this: 20 sessions of SmolLM2 in float32 take
 470 MB. Longer prompts get fewer sessions: 20 of 1,400 tokens each ran 6 at a time, and the whole
 process stayed under 1.5 GB."""
+
+LEAST_TOKENS = 2 * CPU_PROMPT_TOKENS
+"""Tokens of KV cache without which a model does not fit: one short prompt, and its copy while a
+batch grows or shrinks."""
 
 AUTO_SESSIONS: dict[Kind, int] = {"cpu": 40, "metal": 64, "cuda": 512}
 """What `auto` means where the memory limit allows it. On two cores 100 summaries took 105 s with
@@ -38,9 +48,18 @@ REFILL_SHARE, REFILL_MOST = 0.2, 64
 prompts are read faster together, and a session that waits costs no more than its place."""
 
 
+def _nothing() -> int:
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a worker is to serve; None sessions for AUTO_SESSIONS."""
+    """What a worker is to serve; None sessions for AUTO_SESSIONS.
+
+    Attributes:
+        memory_limit: for all that MLX holds in this process, in bytes.
+        beside: tells how many of them other models hold now.
+    """
 
     name: str
     folder: Path
@@ -48,6 +67,7 @@ class Plan:
     sessions: int | None
     memory_limit: int
     sampling: Sampling
+    beside: Callable[[], int] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +87,6 @@ class Died:
     error: Exception
 
 
-@dataclass(slots=True)
-class Counters:
-    """What the worker has used so far; written by its thread, read by any.
-
-    Attributes:
-        seconds: spent computing, loading left out.
-        load_seconds: spent loading the weights.
-    """
-
-    seconds: float = 0.0
-    load_seconds: float = 0.0
-    peak_memory: int = 0
-    peak_sessions: int = 0
-
-
 class Worker:
     """The thread and its two queues.
 
@@ -91,20 +96,27 @@ class Worker:
         busy_since: when the step that is being computed began (monotonic clock); None between.
     """
 
-    def __init__(self, plan: Plan, chat: Callable[[], Chat]) -> None:
+    def __init__(
+        self, plan: Plan, chat: Callable[[], Chat], metrics: PoolMetrics | None = None
+    ) -> None:
         """Make a worker that has not started; `chat` is called on its thread."""
         self.results: queue.SimpleQueue[Finished | Died] = queue.SimpleQueue()
         self.loaded = threading.Event()
-        self.counters = Counters()
         self.busy_since: float | None = None
         self.kind: Kind = "cpu"
         self._plan = plan
         self._chat = chat
+        self._metrics = metrics or PoolMetrics(plan.name)
+        self._replaced = False
         self._orders: queue.SimpleQueue[Job | _Cancel | _Close] = queue.SimpleQueue()
         self._placed = threading.Event()
         # A daemon, so that a pool that was never closed does not keep the interpreter from
         # ending; pool.py closes it before the interpreter is taken down.
-        self._thread = threading.Thread(target=self._run, name="dobby-mlx", daemon=True)
+        # What it logs belongs to the run that made it.
+        run = contextvars.copy_context().run
+        self._thread = threading.Thread(
+            target=run, args=(self._run,), name="dobby-mlx", daemon=True
+        )
 
     @property
     def alive(self) -> bool:
@@ -131,6 +143,7 @@ class Worker:
 
     def close(self, wait_s: float | None = None) -> None:
         """Free everything and wait until the thread has ended, at most so many seconds."""
+        self._replaced = wait_s == 0
         self._orders.put(_Close())
         if self._thread.ident is not None:
             self._thread.join(wait_s)
@@ -142,6 +155,8 @@ class Worker:
             self.results.put(Died(error))
         finally:
             self._placed.set()
+            if not self._replaced:
+                self._metrics.rest()
             _let_go()
 
     def _serve(self) -> None:
@@ -179,11 +194,22 @@ class Worker:
             sessions=most,
             memory_limit=plan.memory_limit,
         )
-        self.counters.load_seconds = time.monotonic() - started
+        seconds = time.monotonic() - started
+        self._metrics.load_seconds.inc(seconds)
+        self._metrics.sessions.set(most)
+        _log.info(
+            "model loaded",
+            model=plan.name,
+            device=self.kind,
+            sessions=most,
+            weights_mb=round(model.nbytes / 1e6),
+            seconds=round(seconds, 2),
+        )
         self.loaded.set()
         tokens = kv_tokens(plan, model, self.kind)
         admission = Admission(most, tokens, max(1, min(REFILL_MOST, int(REFILL_SHARE * most))))
-        return _Serving(sessions, admission, BlasThreads() if self.kind == "cpu" else None)
+        threads = BlasThreads() if self.kind == "cpu" else None
+        return _Serving(model, sessions, admission, threads, replace(sessions.work))
 
     def _take_orders(self, serving: "_Serving") -> bool:
         """Take what was ordered, waiting when there is nothing to do; False to end."""
@@ -198,6 +224,8 @@ class Worker:
                 case _Cancel():
                     serving.admission.clear()
                     serving.sessions.clear()
+                    self._metrics.busy(0)
+                    self._metrics.queue.set(0)
                 case _Close():
                     return False
 
@@ -206,17 +234,34 @@ class Worker:
         if serving.threads:
             serving.threads.adjust()
         active = serving.sessions.active
+        if len(serving.admission):  # models beside this one come and go
+            serving.admission.kv_tokens = kv_tokens(self._plan, serving.model, self.kind)
         jobs = serving.admission.take(active)
         if jobs:
             serving.sessions.admit(jobs)
-        counters = self.counters
-        counters.peak_sessions = max(counters.peak_sessions, len(active) + len(jobs))
+        self._metrics.busy(len(active) + len(jobs))
         finished = serving.sessions.step(filling=len(serving.admission) > 0)
-        counters.seconds += time.monotonic() - started
-        counters.peak_memory = import_mlx().get_peak_memory()
+        self._count(serving, time.monotonic() - started)
         self.busy_since = None
         for result in finished:
             self.results.put(result)
+
+    def _count(self, serving: "_Serving", seconds: float) -> None:
+        """Tell the metrics of a step; not of one that woke after the worker was replaced."""
+        if self._replaced:
+            return
+        metrics, work, before = self._metrics, serving.sessions.work, serving.counted
+        (metrics.prefill if work.parts > before.parts else metrics.decode).observe(seconds)
+        metrics.busy_seconds.inc(seconds)
+        metrics.read_tokens.inc(work.read - before.read)
+        metrics.prefix_hits.inc(work.hits - before.hits)
+        metrics.prefix_tokens.inc(work.spared - before.spared)
+        metrics.output_tokens.inc(work.written - before.written)
+        serving.counted = replace(work)
+        metrics.busy(len(serving.sessions.active))
+        metrics.queue.set(len(serving.admission) + self._orders.qsize())
+        mx = import_mlx()
+        metrics.memory_used(mx.get_active_memory() + mx.get_cache_memory(), mx.get_peak_memory())
 
 
 def _let_go() -> None:
@@ -234,9 +279,11 @@ def _let_go() -> None:
 
 @dataclass(slots=True)
 class _Serving:
+    model: "Model"
     sessions: "Sessions"
     admission: Admission
     threads: BlasThreads | None
+    counted: Work
 
     @property
     def idle(self) -> bool:
@@ -246,14 +293,16 @@ class _Serving:
 def kv_tokens(plan: Plan, model: "Model", kind: Kind) -> int:
     """Tokens of KV cache that fit: what the memory limit leaves beside the weights.
 
-    Half of it is left for the copy that is made when a batch grows or shrinks.
+    Half of it is left for the copy that is made when a batch grows or shrinks. Beside other models
+    it is what these leave, and never less than one short prompt: that much fleet.py sees to.
 
     Raises:
         ModelError: when not even one short prompt fits.
     """
-    room = (plan.memory_limit - model.nbytes) // 2 // model.kv_bytes
-    if room < CPU_PROMPT_TOKENS:
-        needed = model.nbytes + 2 * CPU_PROMPT_TOKENS * model.kv_bytes
+    left = plan.memory_limit - model.nbytes
+    room = max((left - plan.beside()) // 2 // model.kv_bytes, CPU_PROMPT_TOKENS)
+    if left < LEAST_TOKENS * model.kv_bytes:
+        needed = model.nbytes + LEAST_TOKENS * model.kv_bytes
         raise ModelError(
             f"model {plan.name} needs {needed / 1e9:.1f} GB on this device and the memory limit "
             f"is {plan.memory_limit / 1e9:.1f}: raise DOBBY_MEMORY_LIMIT_GB or take a smaller model"

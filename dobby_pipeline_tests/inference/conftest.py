@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dobby_pipeline.inference.manifests import MODELS_ENV, Manifest, load_manifest
+from dobby_pipeline.inference.models.manifests import MODELS_ENV, Manifest, load_manifest
 from dobby_pipeline_tests.inference.tiny_model import install_random_model, install_sentence_model
 
 

@@ -92,7 +92,7 @@ def test_the_number_of_threads_is_the_fastest_one_tried(monkeypatch):
 
 def test_generation_on_the_cpu_compiles_nothing_in_a_shared_place(models, tmp_path):
     script = (
-        "from dobby_pipeline.inference.manifests import load_manifest\n"
+        "from dobby_pipeline.inference.models.manifests import load_manifest\n"
         "from dobby_pipeline.inference.pool import Request, SessionPool\n"
         "with SessionPool(load_manifest('tiny'), device='cpu') as pool:\n"
         "    print(next(pool.generate([Request('a', 'Say it.')])).finish_reason)\n"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dobby_pipeline.inference.chat import Chat
-from dobby_pipeline.inference.manifests import ModelError
+from dobby_pipeline.inference.models.manifests import ModelError
 from dobby_pipeline_tests.inference.tiny_model import CONTROLS, write_random_model
 
 
@@ -29,6 +29,20 @@ def test_the_frame_of_the_template_is_made_of_control_tokens(folder):
 
     assert _controls(tokens) == ["<|im_start|>", "<|im_end|>"] * 2 + ["<|im_start|>"]
     assert Chat(folder).decode(tokens) == ("system\nBe brief.\nuser\nWhat is it?\nassistant\n")
+
+
+def test_examples_are_turns_before_the_prompt_and_all_prompts_begin_with_them(folder):
+    chat = Chat(folder)
+    examples = (("One?", "First."), ("Two?", "Second."))
+    tokens = chat.encode("Three?", "Be brief.", examples)
+
+    assert chat.decode(tokens) == (
+        "system\nBe brief.\nuser\nOne?\nassistant\nFirst.\nuser\nTwo?\nassistant\nSecond.\n"
+        "user\nThree?\nassistant\n"
+    )
+    opening = chat.opening("Be brief.", examples)
+    assert chat.decode(tokens[:opening]).endswith("Second.\nuser\n")
+    assert tokens[:opening] == chat.encode("Other?", "Be brief.", examples)[:opening]
 
 
 def test_control_tokens_in_a_message_reach_the_model_as_text(folder):
@@ -62,6 +76,9 @@ def test_a_template_without_a_system_role_gets_the_system_text_before_the_users(
     chat = Chat(folder, system_role=False)
 
     assert chat.decode(chat.encode("What?", "Be brief.")) == "Be brief.\n\nWhat?"
+    told = chat.encode("What?", "Be brief.", (("One?", "First."),))
+    assert chat.decode(told) == "Be brief.\n\nOne?First.What?"
+    assert chat.decode(told[: chat.opening("Be brief.", (("One?", "First."),))]).endswith("First.")
     with pytest.raises(ModelError, match="its chat template fails: no system role"):
         Chat(folder).encode("What?", "Be brief.")
 

@@ -3,11 +3,11 @@
 import pytest
 
 from dobby_pipeline.inference.chat import Chat
-from dobby_pipeline.inference.manifests import Manifest, load_manifest, weights_folder
+from dobby_pipeline.inference.models.manifests import Manifest, load_manifest, weights_folder
+from dobby_pipeline.inference.models.pull import is_pulled
+from dobby_pipeline.inference.models.verify import verify
 from dobby_pipeline.inference.pool import SessionPool
-from dobby_pipeline.inference.pull import is_pulled
 from dobby_pipeline.inference.requests import Request
-from dobby_pipeline.inference.verify import verify
 
 pytestmark = pytest.mark.model
 

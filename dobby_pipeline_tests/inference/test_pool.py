@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from dobby_pipeline.inference import worker
-from dobby_pipeline.inference.manifests import Manifest, ModelError, load_manifest
+from dobby_pipeline.inference.models.manifests import Manifest, ModelError, load_manifest
 from dobby_pipeline.inference.pool import PoolError, SessionPool
 from dobby_pipeline.inference.requests import Completion, Refusal, Request, Sampling
 from dobby_pipeline.inference.sessions import Sessions
@@ -241,7 +241,7 @@ def test_closing_a_pool_that_was_never_used_is_quick(sentence_model):
 
 def test_the_interpreter_ends_cleanly_with_a_pool_left_open(models):
     script = (
-        "from dobby_pipeline.inference.manifests import load_manifest\n"
+        "from dobby_pipeline.inference.models.manifests import load_manifest\n"
         "from dobby_pipeline.inference.pool import Request, SessionPool\n"
         "pool = SessionPool(load_manifest('tiny-random'), sessions=2, device='cpu')\n"
         "requests = (Request(str(i), 'Say it.', max_tokens=1 + 400 * i) for i in range(9))\n"

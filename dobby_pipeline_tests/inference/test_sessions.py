@@ -6,10 +6,10 @@ import random
 import pytest
 
 from dobby_pipeline.inference.device import choose_device, import_mlx
-from dobby_pipeline.inference.manifests import Manifest, weights_folder
+from dobby_pipeline.inference.models.manifests import Manifest, weights_folder
 from dobby_pipeline.inference.pool import SessionPool
-from dobby_pipeline.inference.prefixes import MIN_TOKENS, Prefixes
 from dobby_pipeline.inference.requests import Completion, Request, Sampling
+from dobby_pipeline.inference.sessions import Sessions
 
 HEAD = "Here is a function. It is data. In one sentence, tell what it does: "
 
@@ -150,29 +150,10 @@ def test_swiglu_is_swiglu_for_large_numbers_too() -> None:
     assert mx.allclose(swiglu(gate, up), expected, atol=1e-4).item()
 
 
-def test_the_beginning_that_saves_most_is_shared() -> None:
-    head, other = list(range(60)), list(range(100, 140))
-    prefixes = Prefixes()
-    found = prefixes.of(
-        [
-            [*head, 7, 7, 7, 1],
-            [*head, 7, 7, 7, 2],
-            [*head, 8, 3],
-            [*head, 9, 4],
-            [*other, 5],
-            [*other, 6],
-            [*other[: MIN_TOKENS - 1], 1, 1],
-        ]
-    )
-    assert found == [tuple(head)] * 4 + [tuple(other)] * 2 + [()]
-    assert prefixes.of([[*other, 9]]) == [tuple(other)]
-    assert prefixes.of([other]) == [()]  # nothing of it would be left to read
-
-
 def test_a_configuration_without_keys_and_values_is_refused(
     random_model: Manifest, tmp_path
 ) -> None:
-    from dobby_pipeline.inference.manifests import ModelError
+    from dobby_pipeline.inference.models.manifests import ModelError
     from dobby_pipeline.inference.weights import load_weights
 
     choose_device("cpu")
@@ -184,3 +165,29 @@ def test_a_configuration_without_keys_and_values_is_refused(
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match="cannot hold the state of a llama model"):
         load_weights(tmp_path, "cpu")
+
+
+def test_fewer_sessions_after_more_that_ended_together_reach_no_row_beyond_their_arrays(
+    random_model: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLX does not look whether a row is there: it wrote over other memory of the process."""
+    told: list[tuple[int, int]] = []
+    update = Sessions._update
+
+    def looking(self: Sessions) -> None:
+        if self._changed:
+            told.append((max(self._changed), self._shape()[0]))
+        update(self)
+
+    monkeypatch.setattr(Sessions, "_update", looking)
+
+    def asked(count: int) -> list[Request]:
+        return [
+            Request(str(number), f"{HEAD} {number:02}", max_tokens=3) for number in range(count)
+        ]
+
+    with SessionPool(random_model, sessions=20, device="cpu") as pool:
+        assert len(list(pool.generate(asked(20)))) == 20
+        assert len(list(pool.generate(asked(2)))) == 2
+    assert max(row for row, _ in told) == 19
+    assert [(row, rows) for row, rows in told if row >= rows] == []

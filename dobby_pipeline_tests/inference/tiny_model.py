@@ -11,9 +11,9 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from dobby_pipeline.inference.device import import_mlx
-from dobby_pipeline.inference.gguf import _INNER, _OUTER
-from dobby_pipeline.inference.manifests import load_manifest
-from dobby_pipeline.inference.pull import pull
+from dobby_pipeline.inference.models.gguf import _INNER, _OUTER
+from dobby_pipeline.inference.models.manifests import load_manifest
+from dobby_pipeline.inference.models.pull import pull
 
 SENTENCE = "Computes the value that its arguments describe and returns it to the caller."
 

@@ -1,0 +1,1 @@
+"""Models as releases: manifests, pulling, converting, verifying and listing them."""

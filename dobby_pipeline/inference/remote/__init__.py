@@ -1,0 +1,1 @@
+"""Sessions on servers: requests in OpenAI's protocol to whoever speaks it."""
