@@ -12,6 +12,7 @@ import dagster as dg
 
 from dobby_pipeline.cozo.frames import frame_rows, rows_frame
 from dobby_pipeline.cozo.partition import (
+    BATCH_ROWS,
     Batches,
     holds_rows,
     in_batches,
@@ -33,17 +34,22 @@ class PartitionStream:
     relation: Relation
     repos: Sequence[str]
 
-    def pages(self, columns: Sequence[str] = ()) -> Iterator[list[Row]]:
+    def pages(
+        self, columns: Sequence[str] = (), page_rows: int = BATCH_ROWS
+    ) -> Iterator[list[Row]]:
         """As `read_partition`."""
-        return read_partition(self.store, self.relation, self.repos, columns)
+        return read_partition(self.store, self.relation, self.repos, columns, page_rows)
 
 
 class CozoIOManager(dg.IOManager):
     """Writes DataFrames or Batches, loads DataFrames or PartitionStreams."""
 
-    def __init__(self, store: CozoStore, relations: Mapping[str, Relation]) -> None:
+    def __init__(
+        self, store: CozoStore, relations: Mapping[str, Relation], columns: Mapping[str, str]
+    ) -> None:
         self._store = store
         self._relations = relations
+        self._columns = columns
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Commit the output of one partition, batch by batch, and drop its stale rows.
@@ -86,6 +92,7 @@ class CozoIOManager(dg.IOManager):
                 dg.TableColumn(
                     row["column"],
                     row["type"],
+                    self._columns.get(row["column"]),
                     constraints=dg.TableColumnConstraints(
                         nullable=row["type"].endswith("?"), other=["key"] if row["is_key"] else []
                     ),
@@ -109,14 +116,20 @@ def _is_frame(obj: Any) -> bool:
     return pandas is not None and isinstance(obj, pandas.DataFrame)
 
 
-def cozo_io_manager(relations: Mapping[str, Relation]) -> dg.IOManagerDefinition:
-    """The IO manager over the resource `cozo`, for assets named like one of `relations`."""
+def cozo_io_manager(
+    relations: Mapping[str, Relation], columns: Mapping[str, str] | None = None
+) -> dg.IOManagerDefinition:
+    """The IO manager over the resource `cozo`, for assets named like one of `relations`.
+
+    Args:
+        columns: what a column means, by its name, for the schema that the UI shows.
+    """
 
     @dg.io_manager(
         required_resource_keys={"cozo"},
         description="Partitions of Cozo relations, written in atomic batches.",
     )
     def build(context: dg.InitResourceContext) -> CozoIOManager:
-        return CozoIOManager(context.resources.cozo.store(), relations)
+        return CozoIOManager(context.resources.cozo.store(), relations, columns or {})
 
     return build

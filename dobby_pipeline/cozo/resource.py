@@ -13,16 +13,21 @@ from dobby_pipeline.settings import Settings
 
 
 class CozoResource(dg.ConfigurableResource[None]):
-    """Where the database is. It is opened for one operation at a time, so nothing is held."""
+    """Where the database is. It is opened for one operation at a time, so nothing is held.
+
+    Dagster shows fields, so the token of the environment is in none: it is read where it is sent.
+    """
 
     home: str = Field(description="DOBBY_HOME: the embedded database lies in its folder cozo/.")
     url: str = Field(default="", description="DOBBY_COZO_URL: a Cozo server instead of it.")
-    auth: str = Field(default="", description="DOBBY_COZO_AUTH: the server's token.")
+    auth: str = Field(
+        default="", description="The server's token, as an EnvVar; DOBBY_COZO_AUTH where empty."
+    )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "CozoResource":
         """The resource that the environment asks for."""
-        return cls(home=str(settings.home), url=settings.cozo_url, auth=settings.cozo_auth)
+        return cls(home=str(settings.home), url=settings.cozo_url)
 
     @property
     def home_path(self) -> Path:
@@ -31,4 +36,6 @@ class CozoResource(dg.ConfigurableResource[None]):
 
     def store(self) -> CozoStore:
         """The store, for use without Dagster."""
-        return CozoStore(self.home_path / "cozo", self.url, self.auth)
+        return CozoStore(
+            self.home_path / "cozo", self.url, self.auth or Settings.from_env().cozo_auth
+        )

@@ -1,6 +1,13 @@
 """The write-ahead logs of an embedded database stay few, and nothing is lost by that."""
 
+import random
+
+from dobby_pipeline.cozo import journal
 from dobby_pipeline.cozo.journal import MAX_LOG_BYTES, MAX_LOGS, MEMTABLE_BYTES
+
+
+def newest_options(store) -> str:
+    return max((store.path / "data").glob("OPTIONS-*")).read_text()
 
 
 def logs(store) -> list[int]:
@@ -32,6 +39,57 @@ def test_large_transactions_leave_few_bytes_to_replay(empty_store):
 def test_the_engine_uses_a_small_memtable_and_keeps_a_short_diary(empty_store):
     for _ in range(8):
         empty_store.run("look", "::relations")
-    newest = max((empty_store.path / "data").glob("OPTIONS-*")).read_text()
-    assert f"write_buffer_size={MEMTABLE_BYTES}\n" in newest
+    assert f"write_buffer_size={MEMTABLE_BYTES}\n" in newest_options(empty_store)
     assert len(list((empty_store.path / "data").glob("LOG*"))) <= 5
+
+
+def test_a_database_of_older_options_gets_those_of_today_and_keeps_its_rows(
+    empty_store, monkeypatch
+):
+    put = "?[k, v] <- $rows :put a {k => v}"
+    rows = [[number, "x" * 200] for number in range(2000)]
+    with monkeypatch.context() as older:
+        for option in ("index_type", "partition_filters", "compaction_style"):
+            older.delitem(journal._OPTIONS, option)
+        empty_store.run("create", "{:create a {k: Int => v: String}}", write=True)
+        for start in range(0, 2000, 200):
+            empty_store.run("put", put, {"rows": rows[start : start + 200]}, write=True)
+        assert "compaction_style=kCompactionStyleLevel\n" in newest_options(empty_store)
+    for start in range(1000, 2000, 200):
+        changed = [[number, "y"] for number, _ in rows[start : start + 200]]
+        empty_store.run("put", put, {"rows": changed}, write=True)
+    options = newest_options(empty_store)
+    for name in ("index_type", "partition_filters", "compaction_style"):
+        assert f"{name}={journal._OPTIONS[name]}\n" in options
+    assert empty_store.run("read", "?[v, count(k)] := *a{k, v}") == [
+        {"v": "x" * 200, "count(k)": 1000},
+        {"v": "y", "count(k)": 1000},
+    ]
+
+
+def test_tables_do_not_pile_up_although_no_operation_lasts(empty_store):
+    empty_store.run("create", "{:create a {k: String => v: String}}", write=True)
+    put = "?[k, v] <- $rows :put a {k => v}"
+    for number in range(60):
+        made = random.Random(number)
+        rows = [[made.randbytes(16).hex(), made.randbytes(200).hex()] for _ in range(500)]
+        empty_store.run("put", put, {"rows": rows}, write=True)
+    assert len(list((empty_store.path / "data").glob("*.sst"))) <= 12
+
+
+def test_a_flush_ends_when_the_engine_has_written_out_and_not_when_its_patience_does(
+    empty_store, monkeypatch
+):
+    flush, done = journal.flush, []
+    monkeypatch.setattr(journal, "flush", lambda *args: done.append(flush(*args)))
+    empty_store.run("create", "{:create a {k: Int => v: String}}", write=True)
+    for number in range(2 * MAX_LOGS):
+        put = "?[k, v] <- [[$k, 'x']] :put a {k => v}"
+        empty_store.run("put", put, {"k": number}, write=True)
+    for number in range(2 * MAX_LOGS):  # reads leave a log each, too
+        empty_store.run("read", "?[v] := *a{k: $k, v}", {"k": number})
+    for number in range(2):
+        put = "?[k, v] <- [[$k, $v]] :put a {k => v}"
+        empty_store.run("put", put, {"k": number, "v": "x" * MAX_LOG_BYTES}, write=True)
+    assert len(done) >= 4
+    assert all(done)

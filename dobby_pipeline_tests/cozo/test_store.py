@@ -38,7 +38,7 @@ def any_store(request, tmp_path):
     if request.param == "embedded":
         yield CozoStore(tmp_path / "cozo")
         return
-    with CozoServer(auth="secret") as server:
+    with CozoServer(tmp_path / "home", "secret") as server:
         yield CozoStore(tmp_path / "unused", url=server.url, auth="secret")
 
 
@@ -89,7 +89,7 @@ def test_values_are_parameters_so_a_hostile_text_stays_a_text(any_store):
 
 
 def test_a_wrong_token_is_refused_with_a_line_that_names_the_setting(tmp_path):
-    with CozoServer(auth="secret") as server:
+    with CozoServer(tmp_path / "home", "secret") as server:
         store = CozoStore(tmp_path, url=server.url, auth="wrong")
         with pytest.raises(StoreError, match="DOBBY_COZO_AUTH"):
             store.run("read", "::relations")
