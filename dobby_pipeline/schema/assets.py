@@ -8,10 +8,11 @@ from typing import Any
 import dagster as dg
 
 from dobby_pipeline.cozo.resource import CozoResource
+from dobby_pipeline.partitions import OWNERS
 from dobby_pipeline.schema.migrations import migrate, schema_version
 
 
-@dg.asset(group_name="schema", kinds={"cozodb"})
+@dg.asset(group_name="schema", owners=OWNERS, kinds={"cozodb"})
 def cozo_schema(cozo: CozoResource) -> dg.MaterializeResult[Any]:
     """The relations of the Cozo database, brought up to date by ordered, atomic migrations.
 

@@ -105,6 +105,29 @@ MIGRATIONS = (
         {::index create source_records:by_name {repo, name, path, symbol, kind, language}}
         """,
     ),
+    Migration(
+        4,
+        "directories between files and repository",
+        """
+        {:create directory_summaries {
+            repo: String, path: String =>
+            summary_key: String, content_hash: String, commit: String}}
+        """,
+    ),
+    Migration(
+        5,
+        "audit log",
+        """
+        {:create audit_log {
+            id: String => time: String, actor: String, action: String, repo: String,
+            detail: Json}}
+        """,
+    ),
+    Migration(
+        6,
+        "what authors say about files",
+        "{:create file_docs {repo: String, path: String => doc: String}}",
+    ),
 )
 
 

@@ -64,7 +64,10 @@ REFERENCE_COUNTS = Relation(
 )
 """What became of a file's references, counted by distinct symbol, kind and name."""
 
-FILE_OWNED = (SOURCE_RECORDS, SYMBOL_REFERENCES, REDACTIONS)
+FILE_DOCS = Relation("file_docs", ("repo", "path"), ("doc",))
+"""What the authors say about a file as a whole, in code, or first of all in a README."""
+
+FILE_OWNED = (SOURCE_RECORDS, SYMBOL_REFERENCES, REDACTIONS, FILE_DOCS)
 """What belongs to one file's content: replaced, copied and removed with it."""
 
 RESOLVED = (DEPENDENCIES, REFERENCE_COUNTS)
@@ -106,9 +109,17 @@ FILE_SUMMARIES = Relation(
     ("summary_key", "content_hash", "commit", "start_line", "end_line", "run"),
     stamp="run",
 )
+DIRECTORY_SUMMARIES = Relation(
+    "directory_summaries", ("repo", "path"), ("summary_key", "content_hash", "commit")
+)
+"""Steps between the files' summaries and the repository's; a directory with one child has none."""
+
 REPO_SUMMARIES = Relation(
     "repo_summaries", ("repo",), ("summary_key", "content_hash", "commit", "run"), stamp="run"
 )
+
+AUDIT_LOG = Relation("audit_log", ("id",), ("time", "actor", "action", "repo", "detail"))
+"""Who or what did what to which repository, and when. It outlives the repository."""
 
 PATH_OWNED = (*FILE_OWNED, *RESOLVED, SYMBOL_SUMMARIES, FILE_SUMMARIES)
 """What a path has while its file is listed; the summary bodies stay with their content."""
@@ -123,11 +134,35 @@ RELATIONS = {
         SOURCE_RECORDS,
         SYMBOL_REFERENCES,
         REDACTIONS,
+        FILE_DOCS,
         DEPENDENCIES,
         REFERENCE_COUNTS,
         SUMMARY_BODIES,
         SYMBOL_SUMMARIES,
         FILE_SUMMARIES,
+        DIRECTORY_SUMMARIES,
         REPO_SUMMARIES,
+        AUDIT_LOG,
     )
 }
+
+COLUMNS = {
+    "repo": "The registered name, and the partition.",
+    "path": "Of the file in the repository.",
+    "symbol": "Qualified name within the file; empty for the file itself.",
+    "name": "The last part of the qualified name.",
+    "kind": "function, method, class, …",
+    "language": "Of the file.",
+    "start_line": "Of the code, from 1.",
+    "end_line": "The last one of the code.",
+    "signature": "From the name to the body.",
+    "docstring": "What the author wrote about it.",
+    "content_hash": "SHA-256 of the code: equal code has equal summaries.",
+    "code": "Without secrets.",
+    "inner": "[start, end) offsets of nested bodies, which have rows of their own.",
+    "parts": "[start, end) offsets of the pieces that a large symbol is read in.",
+    "summary_key": "Hash of code, prompt and model: which text in summary_bodies it is.",
+    "commit": "That it was read at.",
+    "run": "The Dagster run that wrote the row.",
+}
+"""What the columns of the assets mean, for people who look at them in the UI."""

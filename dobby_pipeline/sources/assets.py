@@ -13,7 +13,7 @@ import dagster as dg
 from dobby_pipeline.charts import bar_chart
 from dobby_pipeline.cozo.partition import Batch, Batches
 from dobby_pipeline.cozo.resource import CozoResource
-from dobby_pipeline.partitions import repo_partitions
+from dobby_pipeline.partitions import OWNERS, repo_partitions
 from dobby_pipeline.progress import Reporter
 from dobby_pipeline.sources.ingest import Ingest
 from dobby_pipeline.sources.open_source import open_source
@@ -32,6 +32,7 @@ _TABLES = ("records by language", "skipped by reason", "secrets redacted")
     deps=["cozo_schema"],
     io_manager_key="cozo_io_manager",
     group_name="sources",
+    owners=OWNERS,
     kinds={"git", "treesitter", "cozodb"},
 )
 def source_records(

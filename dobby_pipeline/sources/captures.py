@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from time import thread_time
 
-from tree_sitter import Node, Parser, Query, QueryCursor
+from tree_sitter import Node, Parser, Query, QueryCursor, Tree
 
 from dobby_pipeline.sources.git_tree import SourceError
 from dobby_pipeline.sources.languages import Language, grammar, query, reference_query
@@ -36,8 +36,10 @@ MAX_LARGE_NODES = 5_000
 """Nodes of more than MAX_TOKEN_RUN bytes. A chain of 40,000 `.b()` has that many, one in the
 other, and a query took a minute for it; a file of hand-written code has some dozens."""
 
-_OPEN_ANGLES = re.compile(rb"(?:\w{1,64}\s{0,4}<\s{0,4}){1000}")
+MAX_OPEN_ANGLES = 1000
 """`a<a<a<…`: each may open a generic, and a parser that tries both ways took 2.4 GB for 16,000."""
+
+_OPEN_ANGLES = re.compile(rb"(?:\w{1,64}\s{0,4}<\s{0,4}){%d}" % MAX_OPEN_ANGLES)
 
 _SCOPES = ("scope", "impl")
 _DEFINITIONS = (*sorted(KINDS), *_SCOPES)
@@ -139,11 +141,10 @@ def capture(language: Language, data: bytes) -> Captures:
     """
     compiled = query(language)
     parser = Parser(grammar(language))
-    if _OPEN_ANGLES.search(data):
+    # Counted first: the expression tries each letter of a text, a tenth of the reading.
+    if data.count(b"<") >= MAX_OPEN_ANGLES and _OPEN_ANGLES.search(data):
         raise UnparsableError("angle brackets are opened without end")
-    if len(data) > _UNWATCHED:
-        _refuse_slow_text(parser, data)
-    tree = parser.parse(data)
+    tree = _watched(parser, data) if len(data) > _UNWATCHED else parser.parse(data)
     _refuse_token_runs(tree.root_node)
     captures = Captures(tree.root_node)
     by_span: dict[Span, tuple[int, bool, Definition]] = {}
@@ -208,10 +209,11 @@ def _last_part(node: Node) -> Node | None:
     return part
 
 
-def _refuse_slow_text(parser: Parser, data: bytes) -> None:
-    """Parse once to see how long it takes: only a text read in chunks can be given up.
+def _watched(parser: Parser, data: bytes) -> Tree:
+    """The text's tree, given up when it takes too long: only a text read in chunks can be.
 
-    Nodes of that tree have no text, so that it is of no use to a query.
+    Nodes of that tree have no text, so that it is of no use to a query; parsing once more with it
+    at hand takes a twentieth of the time.
     """
     end = thread_time() + MAX_PARSE_SECONDS
 
@@ -219,11 +221,12 @@ def _refuse_slow_text(parser: Parser, data: bytes) -> None:
         return thread_time() > end
 
     try:
-        parser.parse(
+        tree = parser.parse(
             lambda position, _point: data[position : position + _CHUNK], progress_callback=is_late
         )
     except ValueError as error:
         raise UnparsableError("the text takes too long to parse") from error
+    return parser.parse(data, tree)
 
 
 def _refuse_token_runs(root: Node) -> None:

@@ -14,6 +14,7 @@ from itertools import islice
 
 from dobby_pipeline.sources.captures import Captures, Definition, Span, capture
 from dobby_pipeline.sources.doc_text import comments_text, docstring_text
+from dobby_pipeline.sources.file_doc import head_doc
 from dobby_pipeline.sources.languages import Language
 from dobby_pipeline.sources.parts import split
 from dobby_pipeline.sources.records import Reference, SourceRecord
@@ -50,10 +51,21 @@ class _Symbol:
         return self.definition.kind in _SCOPES
 
 
-def extract(
-    path: str, language: Language, data: bytes
-) -> tuple[list[SourceRecord], list[Reference]]:
-    """The file's records and its references, both in source order.
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What a file's text holds: records and references in source order.
+
+    Attributes:
+        doc: what its authors say about the file.
+    """
+
+    records: list[SourceRecord]
+    references: list[Reference]
+    doc: str
+
+
+def extract(path: str, language: Language, data: bytes) -> Extracted:
+    """All that the file's text holds.
 
     Args:
         path: what the records say.
@@ -68,7 +80,8 @@ def extract(
     recorded = [symbol for symbol in symbols if not symbol.is_scope]
     spans = [(symbol.start, symbol.end, symbol.name) for symbol in recorded]
     records = [_record(path, language, data, captures, newlines, symbol) for symbol in recorded]
-    return records, attributed(captures.references, spans, data)
+    doc = head_doc(data, captures, {symbol.doc for symbol in symbols})
+    return Extracted(records, attributed(captures.references, spans, data), doc)
 
 
 def _with_lead_in(

@@ -298,7 +298,7 @@ def _only_symbol(path: str, language: str, code: str) -> SourceRecord | None:
         return None
     text = textwrap.dedent(code).strip()
     try:
-        records, _ = extract(path, row, text.encode())
+        records = extract(path, row, text.encode()).records
     except UnparsableError:
         return None
     if not records:

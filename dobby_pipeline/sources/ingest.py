@@ -1,49 +1,41 @@
 """A source's present state into the store: only files whose content changed are read.
 
-Not here: what makes a record (reader.py) or where Dagster comes in (assets.py).
+Not here: what makes a record (reader.py), what one transaction does (change.py), or where Dagster
+comes in (assets.py).
 """
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from dobby_pipeline.cozo.partition import Batches, Transaction, removal
+from dobby_pipeline.cozo.partition import Batches, Transaction
 from dobby_pipeline.cozo.relation import Relation, Row
 from dobby_pipeline.cozo.store import CozoStore, HeldStore
 from dobby_pipeline.progress import Progress, Report
 from dobby_pipeline.schema.relations import (
-    FILE_BLOBS,
     FILE_OWNED,
     PATH_OWNED,
-    REDACTIONS,
-    RESOLVED,
     SNAPSHOTS,
-    SOURCE_FILES,
     SOURCE_RECORDS,
-    SYMBOL_REFERENCES,
 )
+from dobby_pipeline.sources.change import Change, file_row, owned_rows
 from dobby_pipeline.sources.languages import suffix_of
 from dobby_pipeline.sources.read_ahead import ReadAhead
 from dobby_pipeline.sources.reader import EXTRACTOR_VERSION
 from dobby_pipeline.sources.records import (
-    UNREADABLE,
-    FileContent,
     ListedFile,
     Source,
-    SourceRecord,
 )
 from dobby_pipeline.sources.resolve import Changed, Resolution, resolution, resolve
 
-FILES_A_LOOK = 500
-"""Listed files whose stored rows are looked up together."""
+FILES_A_LOOK = 2000
+"""Listed files whose stored rows are looked up together: 2 MB, and one opening of the database."""
 
 RECORDS_A_CHANGE = 2000
 """In one transaction, which takes some 60 ms; opening the database for it takes 20 ms more."""
-
-REPLACED = (*FILE_OWNED, *RESOLVED)
 
 _STORED = """
 paths[path] <- $paths
@@ -62,7 +54,7 @@ _STALE = """
 :limit $limit
 """
 
-_STATE = "?[content, extractor] := *snapshots{repo: $repo, content, extractor}"
+_STATE = "?[content, extractor, files] := *snapshots{repo: $repo, content, extractor, files}"
 
 _NAMES = """
 paths[path] <- $paths
@@ -70,8 +62,10 @@ paths[path] <- $paths
 """
 
 _BETWEEN_STATES = """
-?[repo, content] := *snapshots{repo}, repo = $repo, content = ''
-:update snapshots {repo => content}
+{
+    ?[repo, content] := *snapshots{repo}, repo = $repo, content = ''
+    :update snapshots {repo => content}
+}
 """
 
 _FILES = """
@@ -95,65 +89,6 @@ class Tally:
     def changed(self) -> int:
         """Files whose rows are others than before."""
         return self.read + self.copied + self.removed
-
-
-@dataclass
-class _Change:
-    """What one transaction does to the partition: files that were looked at, and their rows."""
-
-    repo: str
-    run: str
-    rows: dict[Relation, list[Row]] = field(default_factory=dict[Relation, list[Row]])
-    replaced: list[str] = field(default_factory=list[str])
-
-    def replace(self, path: str, owned: dict[Relation, list[Row]]) -> None:
-        """Put a file's new rows in the place of those that the path had."""
-        self.replaced.append(path)
-        for relation, rows in owned.items():
-            self.put(relation, [{**row, "repo": self.repo, "path": path} for row in rows])
-
-    def put(self, relation: Relation, rows: list[Row]) -> None:
-        """Rows of a relation to be put."""
-        self.rows.setdefault(relation, []).extend(rows)
-
-    def list(self, file: ListedFile, row: Row) -> None:
-        """The file's own row, stamped so that it is not taken for stale.
-
-        Args:
-            row: `blob`, `reason`, `language` and the count of `records`.
-        """
-        place = {"repo": self.repo, "path": file.path, "run": self.run}
-        known = {**row, "bytes": file.bytes, "extractor": EXTRACTOR_VERSION}
-        self.put(SOURCE_FILES, [{**known, **place}])
-        if row["blob"]:
-            self.put(FILE_BLOBS, [{**place, "blob": row["blob"]}])
-
-    @property
-    def records(self) -> int:
-        """Source records to be written."""
-        return len(self.rows.get(SOURCE_RECORDS, ()))
-
-    def transaction(self, owned: tuple[Relation, ...] = REPLACED) -> Transaction:
-        """Remove what the replaced files had in `owned`, then put the rows, all or nothing."""
-        params: dict[str, Any] = {"repo": self.repo}
-        blocks: list[str] = []
-        if self.replaced:
-            # The old blob is looked up in the old rows: before they go.
-            params["replaced"] = [[path] for path in self.replaced]
-            blocks += [_remove_blobs(), *(f"{{ {removal(relation)} }}" for relation in owned)]
-            blocks.append(f"{{ {removal(SOURCE_FILES)} }}")
-        for relation, rows in self.rows.items():
-            if rows:
-                params[relation.name] = relation.rows(rows)
-                blocks.append(relation.put(relation.name))
-        return Transaction("\n".join(blocks), params, self.records)
-
-
-def _remove_blobs() -> str:
-    return (
-        "{ paths[path] <- $replaced ?[blob, repo, path] := paths[path], repo = $repo, "
-        "*source_files{repo: $repo, path, blob} :rm file_blobs {blob, repo, path} }"
-    )
 
 
 @dataclass
@@ -193,9 +128,15 @@ class Ingest:
         self._known = False
         if any(b["content"] for b in before):
             self._changed = Changed()
-        # From here to the end the partition is between two states.
-        yield Transaction(_BETWEEN_STATES, {"repo": self.repo}, 0)
-        total = sum(1 for _ in self.source.files())
+        # Listing takes longer than one changed file, so it is done twice only where nobody knows.
+        files = before[0]["files"] if before else sum(1 for _ in self.source.files())
+        changes = self._all_changes(files)
+        # From the first to the end the partition is between two states.
+        for first in islice(changes, 1):
+            yield replace(first, script=f"{_BETWEEN_STATES}\n{first.script}")
+        yield from changes
+
+    def _all_changes(self, expected: int) -> Iterator[Transaction]:
         listed = self.source.files()
         with ReadAhead(self.source) as reader:
             while look := list(islice(listed, FILES_A_LOOK)):
@@ -203,12 +144,13 @@ class Ingest:
                     if change.rows:
                         self._note(change)
                         yield change.transaction()
-                    self._tell(total)
+                    self._tell(expected)
+        self._tell(self.files)
         for change in self._removals():
             self._note(change)
             yield change.transaction(PATH_OWNED)
 
-    def _note(self, change: _Change) -> None:
+    def _note(self, change: Change) -> None:
         """Remember which names mean something else after this change."""
         if self._changed is None or not change.replaced:
             return
@@ -218,7 +160,7 @@ class Ingest:
         self._changed.paths.update(replaced)
         self._changed.names.update(name for _, _, name, _ in differ)
 
-    def _changes(self, look: list[ListedFile], reader: ReadAhead) -> Iterator[_Change]:
+    def _changes(self, look: list[ListedFile], reader: ReadAhead) -> Iterator[Change]:
         with self.store.held("look up files") as held:
             stored = self._stored(held, look)
             same = [file for file in look if _is_same(file, stored.get(file.path))]
@@ -226,7 +168,7 @@ class Ingest:
             new = [file for file in look if file.path not in known]
             found = self._elsewhere(held, [file for file in new if not file.reason])
             self._look_up_names(held, [file.path for file in new])
-        change = _Change(self.repo, self.run)
+        change = Change(self.repo, self.run)
         for file in same:
             change.list(file, stored[file.path])
         self.tally.unchanged += len(same)
@@ -237,9 +179,9 @@ class Ingest:
         self,
         new: list[ListedFile],
         found: dict[tuple[str, str], Row],
-        change: _Change,
+        change: Change,
         reader: ReadAhead,
-    ) -> Iterator[_Change]:
+    ) -> Iterator[Change]:
         """Changes that give each file its new rows, each of some RECORDS_A_CHANGE records.
 
         Args:
@@ -255,16 +197,16 @@ class Ingest:
             self.tally.copied += len(part)
             self.files += len(part)
             yield change
-            change = _Change(self.repo, self.run)
+            change = Change(self.repo, self.run)
         unknown = [file for file in new if _content_key(file) not in found]
         for file, content in reader.contents(unknown):
-            change.replace(file.path, _owned_rows(content))
-            change.list(file, _file_row(file, content))
+            change.replace(file.path, owned_rows(content))
+            change.list(file, file_row(file, content))
             self.tally.read += 1
             self.files += 1
             if change.records >= RECORDS_A_CHANGE:
                 yield change
-                change = _Change(self.repo, self.run)
+                change = Change(self.repo, self.run)
         yield change
 
     def _stored(self, held: HeldStore, look: list[ListedFile]) -> dict[str, Row]:
@@ -302,7 +244,7 @@ class Ingest:
                     owned[row.pop("to")].setdefault(relation, []).append(row)
         return owned
 
-    def _removals(self) -> Iterator[_Change]:
+    def _removals(self) -> Iterator[Change]:
         """Files that the source lists no more, with all that they had."""
         while True:
             with self.store.held("find stale files") as held:
@@ -312,18 +254,18 @@ class Ingest:
                     return
                 self._look_up_names(held, stale)
             self.tally.removed += len(stale)
-            yield _Change(self.repo, self.run, replaced=stale)
+            yield Change(self.repo, self.run, replaced=stale)
 
-    def _tell(self, total: int) -> None:
+    def _tell(self, expected: int) -> None:
+        total = max(expected, self.files)
         self.report(Progress("source_records", self.repo, self.files, total, "files"))
 
     def _finish(self) -> dict[str, Any]:
         """Resolve what changed, write the snapshot, and tell what the partition holds."""
-        if self._known:
-            resolved = resolution(self.store, self.repo)
-        else:
-            resolved = resolve(self.store, self.repo, self._changed)
+        if not self._known:
+            resolve(self.store, self.repo, self._changed)
         with self.store.held("write the snapshot") as held:
+            resolved = resolution(held, self.repo)
             files = held.run("count source_files", _FILES, {"repo": self.repo})
             redacted = held.run("count redactions", _REDACTED, {"repo": self.repo})
             snapshot: Row = {
@@ -371,38 +313,6 @@ def _of_records(copies: list[tuple[ListedFile, Row]]) -> Iterator[list[tuple[Lis
             part, records = [], 0
     if part:
         yield part
-
-
-def _file_row(file: ListedFile, content: FileContent) -> Row:
-    return {
-        # Only what was really read is known by its blob; a damaged one may be mended.
-        "blob": "" if file.reason or content.reason == UNREADABLE else file.blob,
-        "reason": content.reason,
-        "language": content.language,
-        "records": len(content.records),
-    }
-
-
-def _owned_rows(content: FileContent) -> dict[Relation, list[Row]]:
-    redacted = [{"kind": kind, "count": count} for kind, count in content.redacted.items()]
-    return {
-        SOURCE_RECORDS: [_record_row(record) for record in content.records],
-        SYMBOL_REFERENCES: _reference_rows(content),
-        REDACTIONS: redacted,
-    }
-
-
-def _reference_rows(content: FileContent) -> list[Row]:
-    names: dict[str, list[list[str | int]]] = {}
-    for found in content.references:
-        names.setdefault(found.symbol, []).append([found.kind, found.name, found.count])
-    return [{"symbol": symbol, "names": listed} for symbol, listed in names.items()]
-
-
-def _record_row(record: SourceRecord) -> Row:
-    # asdict would copy every value deeply, which took a seventh of an ingest.
-    row = {column: getattr(record, column) for column in SOURCE_RECORDS.columns[2:]}
-    return {**row, "inner": [*map(list, record.inner)], "parts": [*map(list, record.parts)]}
 
 
 def _held_metadata(snapshot: Row, held: list[Row], redacted: list[Row]) -> dict[str, Any]:

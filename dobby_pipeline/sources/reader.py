@@ -14,6 +14,7 @@ import pygit2
 
 from dobby_pipeline.sources.captures import UnparsableError
 from dobby_pipeline.sources.extraction import extract
+from dobby_pipeline.sources.file_doc import MARKDOWN, MAX_READ, PLAIN, text_doc
 from dobby_pipeline.sources.git_tree import (
     UnreadableBlobError,
     open_repository,
@@ -26,7 +27,7 @@ from dobby_pipeline.sources.secrets import redact, redaction_fingerprint
 from dobby_pipeline.sources.skip_rules import content_reason, entry_reason, is_written_by_hand
 from dobby_pipeline.sources.tree_rules import placed_entries
 
-_RULES_VERSION = 3  # raise it when the same file would give other records
+_RULES_VERSION = 4  # raise it when the same file would give other records
 
 EXTRACTOR_VERSION = f"{_RULES_VERSION}-{grammars_fingerprint()}-{redaction_fingerprint()}"
 """Changes whenever the same blob may give other records or redactions: then cached ones lapse."""
@@ -104,16 +105,27 @@ def content_of(path: str, data: bytes, *, by_hand: bool = False) -> FileContent:
     data = data.removeprefix(codecs.BOM_UTF8)
     language = language_of(path, data)
     if language is None:
-        return FileContent(reason="unsupported")
+        return _of_text(suffix_of(path), data)
     clean = redact(data)
     try:
-        records, references = extract(path, language, clean.data)
+        found = extract(path, language, clean.data)
     except UnparsableError:
         return FileContent(reason=UNPARSABLE, language=language.name, redacted=clean.found)
     return FileContent(
-        tuple(records),
-        reason="" if records else "no_symbols",
+        tuple(found.records),
+        reason="" if found.records else "no_symbols",
         language=language.name,
-        references=tuple(references),
+        references=tuple(found.references),
         redacted=clean.found,
+        doc=found.doc,
     )
+
+
+def _of_text(suffix: str, data: bytes) -> FileContent:
+    """What is no code gives no record; what its beginning says of a folder is kept."""
+    if suffix not in MARKDOWN | PLAIN:
+        return FileContent(reason="unsupported")
+    head = data[:MAX_READ]
+    clean = redact(head[: head.rfind(b"\n") + 1] if len(data) > MAX_READ else head)
+    doc = text_doc(suffix, clean.data)
+    return FileContent(reason="unsupported", redacted=clean.found, doc=doc)

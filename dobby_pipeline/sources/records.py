@@ -117,6 +117,7 @@ class FileContent:
     Attributes:
         language: whose grammar read it, empty where none did.
         redacted: secrets taken out before anything was made of the content, counted by kind.
+        doc: what the authors say about the file as a whole; a text file gives its beginning.
     """
 
     records: tuple[SourceRecord, ...] = ()
@@ -124,6 +125,7 @@ class FileContent:
     language: str = ""
     references: tuple[Reference, ...] = ()
     redacted: Mapping[str, int] = field(default_factory=dict[str, int])
+    doc: str = ""
 
 
 class Source(Protocol):

@@ -12,8 +12,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dobby_pipeline.cozo.relation import checked_name
-from dobby_pipeline.cozo.store import CozoStore
+from dobby_pipeline.cozo.store import CozoStore, HeldStore, StoreError
 from dobby_pipeline.errors import UsageError
+from dobby_pipeline.schema.audit import Event, audited
 from dobby_pipeline.schema.relations import RELATIONS, REPOS
 from dobby_pipeline.sources.git_tree import SourceError, open_repository
 
@@ -187,30 +188,66 @@ def name_for(location: str) -> str:
 def add_repo(store: CozoStore, repo: Repo) -> Repo:
     """Register a repository; one that is there already keeps its date.
 
+    What changes the registry stands in the audit log, in the same transaction.
+
     Raises:
         UsageError: when the name belongs to another location.
     """
     repo = checked(repo)
-    present = find_repo(store, repo.repo)
-    if present and present.location != repo.location:
-        raise UsageError(
-            f"the name {repo.repo!r} belongs to {present.location}: choose another with "
-            f"`dobby repos add NAME {repo.location}`, or remove that one first"
-        )
-    if present:
-        repo = replace(repo, added_at=present.added_at)
-    store.run("register a repo", REPOS.put(), {"rows": REPOS.rows([asdict(repo)])}, write=True)
+    with store.held("register a repo") as held:
+        present = find_repo(held, repo.repo)
+        if present and present.location != repo.location:
+            raise UsageError(
+                f"the name {repo.repo!r} belongs to {present.location}: choose another with "
+                f"`dobby repos add NAME {repo.location}`, or remove that one first"
+            )
+        if present:
+            repo = replace(repo, added_at=present.added_at)
+        if repo == present:
+            return repo
+        block, params = audited([Event("registered", repo.repo, _told(repo))])
+        rows = {"rows": REPOS.rows([asdict(repo)]), **params}
+        # Of two processes that register one name at once on a server, one is refused.
+        put = REPOS.put() if present else REPOS.put().replace(":put ", ":insert ", 1)
+        try:
+            held.run("register a repo", f"{put} {block}", rows, write=True)
+        except StoreError:
+            first = None if present else find_repo(held, repo.repo)
+            if first is None:
+                raise
+            raise UsageError(
+                f"the name {repo.repo!r} was just given to {first.location}: choose another"
+            ) from None
     return repo
 
 
-def list_repos(store: CozoStore) -> list[Repo]:
+def _told(repo: Repo) -> dict[str, str]:
+    """What the audit log keeps of a registration."""
+    return {"location": repo.location, "kind": repo.kind, "ref": repo.ref}
+
+
+def list_repos(store: CozoStore | HeldStore) -> list[Repo]:
     """All registered repositories, by name."""
     columns = ", ".join(REPOS.columns)
     rows = store.run("list repos", f"?[{columns}] := *repos{{{columns}}} :order repo")
     return [Repo(**row) for row in rows]
 
 
-def find_repo(store: CozoStore, name: str) -> Repo | None:
+def last_read(store: CozoStore | HeldStore) -> dict[str, tuple[str, str]]:
+    """By repository that was ever read, the commit and the time of the last whole reading.
+
+    The commit is empty where a later reading was cut off: what is stored is then of neither.
+    """
+    rows = store.run(
+        "read snapshots",
+        "?[repo, commit, content, updated_at] := *snapshots{repo, commit, content, updated_at}",
+    )
+    return {
+        row["repo"]: (row["commit"] if row["content"] else "", row["updated_at"]) for row in rows
+    }
+
+
+def find_repo(store: CozoStore | HeldStore, name: str) -> Repo | None:
     """The repository of that name, if it is registered."""
     columns = ", ".join(REPOS.values)
     rows = store.run(
@@ -238,7 +275,7 @@ def get_repo(store: CozoStore, name: str) -> Repo:
 
 
 def remove_repo(store: CozoStore, name: str) -> Repo:
-    """Forget a repository and every row of it, in one transaction.
+    """Forget a repository and every row of it, in one transaction with the audit log's row.
 
     Summary bodies stay: they belong to their content, which another repo may share.
 
@@ -256,5 +293,7 @@ def remove_repo(store: CozoStore, name: str) -> Repo:
                 f"{{?[{keys}] := *{relation.name}{{{bound}}}, repo = $repo "
                 f":rm {relation.name} {{{keys}}}}}"
             )
-    store.run("remove a repo", "\n".join(blocks), {"repo": name}, write=True)
+    block, params = audited([Event("removed", name, _told(repo))])
+    script = "\n".join([*blocks, block])
+    store.run("remove a repo", script, {"repo": name, **params}, write=True)
     return repo

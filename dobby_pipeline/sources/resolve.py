@@ -17,13 +17,13 @@ import json
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from dobby_pipeline.cozo.partition import page_borders, removal
+from dobby_pipeline.cozo.partition import read_page, removal
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore, HeldStore
 from dobby_pipeline.schema.relations import (
@@ -53,11 +53,7 @@ wanted[name] <- $names
     wanted[name], str_includes(text, name)
 """
 
-_IN_RANGE = """
-?[path, symbol, names] := *symbol_references{repo: $repo, path, symbol, names},
-    path >= $first, path <= $last
-:order path, symbol
-"""
+_READ = ("path", "symbol", "names")
 
 _OF_PATHS = """
 paths[path] <- $paths
@@ -165,7 +161,7 @@ class Changed:
     names: set[str] = field(default_factory=set[str])
 
 
-def resolve(store: CozoStore, repo: str, changed: Changed | None = None) -> Resolution:
+def resolve(store: CozoStore, repo: str, changed: Changed | None = None) -> None:
     """Write the edges between the repo's records, those of a file replacing those it had.
 
     Reads source_files (for the language of a path), source_records and symbol_references, which
@@ -178,35 +174,47 @@ def resolve(store: CozoStore, repo: str, changed: Changed | None = None) -> Reso
         StoreError: when the database refuses a batch; those before it are committed.
     """
     names = _Names(repo)
-    for script, params in _pages(store, repo, changed):
-        with store.held("resolve references") as held:
-            rows = held.run("read symbol_references", script, {"repo": repo, **params})
-            by_path = {path: list(rows) for path, rows in groupby(rows, key=itemgetter("path"))}
-            if by_path:
-                _write(held, repo, by_path, names)
-    return resolution(store, repo)
-
-
-def _pages(
-    store: CozoStore, repo: str, changed: Changed | None
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Queries for pages of symbol_references, each of whole files."""
     if changed is None or len(changed.names) > MAX_NAMES:
-        for first, last in page_borders(store, SYMBOL_REFERENCES, repo, PAGE_ROWS):
-            yield _IN_RANGE, {"first": first, "last": last}
+        after: str | None = ""
+        while after is not None:
+            with store.held("resolve references") as held:
+                rows, after = read_page(held, SYMBOL_REFERENCES, repo, after, _READ, PAGE_ROWS)
+                _resolve_page(held, repo, rows, names)
         return
+    with store.held("resolve references") as held:
+        paths = sorted(_affected(held, repo, changed))
+        page, rest = paths[:PATHS_A_PAGE], paths[PATHS_A_PAGE:]
+        _resolve_page(held, repo, _of_paths(held, repo, page), names)
+    for start in range(0, len(rest), PATHS_A_PAGE):
+        with store.held("resolve references") as held:
+            page = rest[start : start + PATHS_A_PAGE]
+            _resolve_page(held, repo, _of_paths(held, repo, page), names)
+
+
+def _affected(held: HeldStore, repo: str, changed: Changed) -> set[str]:
+    """Files that changed, and those that refer to a name that did."""
     paths = set(changed.paths)
     if changed.names:
         quoted = [[json.dumps(name, ensure_ascii=False)] for name in changed.names]
         wanted = {"repo": repo, "names": quoted}
-        rows = store.run("find who refers to changed names", _REFERRING, wanted)
+        rows = held.run("find who refers to changed names", _REFERRING, wanted)
         paths.update(row["path"] for row in rows)
-    ordered = sorted(paths)
-    for start in range(0, len(ordered), PATHS_A_PAGE):
-        yield _OF_PATHS, {"paths": [[path] for path in ordered[start : start + PATHS_A_PAGE]]}
+    return paths
 
 
-def resolution(store: CozoStore, repo: str) -> Resolution:
+def _of_paths(held: HeldStore, repo: str, paths: list[str]) -> list[Row]:
+    params = {"repo": repo, "paths": [[path] for path in paths]}
+    return held.run("read symbol_references", _OF_PATHS, params) if paths else []
+
+
+def _resolve_page(held: HeldStore, repo: str, rows: list[Row], names: "_Names") -> None:
+    """Resolve the references of whole files, ordered by path."""
+    by_path = {path: list(rows) for path, rows in groupby(rows, key=itemgetter("path"))}
+    if by_path:
+        _write(held, repo, by_path, names)
+
+
+def resolution(store: CozoStore | HeldStore, repo: str) -> Resolution:
     """What became of the repo's references when they were last resolved."""
     counts = store.run("count references", _COUNTS, {"repo": repo})
     found = {key: int(row[f"sum({key})"]) for row in counts for key in _OUTCOMES}

@@ -18,7 +18,7 @@ from dobby_pipeline.schema.migrations import (
     schema_version,
 )
 from dobby_pipeline.schema.relations import RELATIONS
-from dobby_pipeline.summaries.plan import PRESENT
+from dobby_pipeline.summaries.recipe import PRESENT
 from dobby_pipeline_tests.cozo.server import CozoServer
 
 
@@ -73,7 +73,7 @@ def test_two_processes_that_start_at_once_both_find_it_migrated(tmp_path):
 
 
 def test_on_a_server_the_second_migrator_finds_that_it_came_second(tmp_path):
-    with CozoServer(auth="x") as server:
+    with CozoServer(tmp_path / "home", "x") as server:
         stores = [CozoStore(tmp_path, url=server.url, auth="x") for _ in range(3)]
         applied: list[int] = []
         threads = [
@@ -137,7 +137,7 @@ def test_version_2_keeps_the_registry_and_reads_everything_again(empty_store, mo
         write=True,
     )
     monkeypatch.undo()
-    assert [m.version for m in migrate(empty_store)] == [2, 3]
+    assert [m.version for m in migrate(empty_store)] == [2, 3, 4, 5, 6]
     columns = ", ".join(RELATIONS["repos"].columns)
     assert empty_store.run("read", f"?[{columns}] := *repos{{{columns}}}") == [
         {

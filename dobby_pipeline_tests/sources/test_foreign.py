@@ -335,9 +335,9 @@ def test_a_placeholder_named_like_a_file_keeps_both_apart(tmp_path):
 
 
 @pytest.fixture
-def served():
+def served(tmp_path_factory):
     """A Cozo server's address, and what runs a function on the database behind it."""
-    with CozoServer("the token") as server:
+    with CozoServer(tmp_path_factory.mktemp("served"), "the token") as server:
 
         class Client:
             def run_script(self, script: str, params: dict[str, Any], immutable: bool) -> None:

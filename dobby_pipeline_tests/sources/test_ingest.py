@@ -172,3 +172,24 @@ def test_a_repository_that_shrinks_to_nothing_keeps_nothing(ingest, store, git_r
     commit_files(folder, {"a.py": None, "b.txt": None})
     assert ingest(folder)[1] == Tally(removed=2)
     assert not any(contents(store).values())
+
+
+def test_what_authors_say_about_a_file_follows_its_content(ingest, store, git_repo):
+    def docs(repo: str = "r") -> dict[str, str]:
+        rows = store.run(
+            "read", "?[path, doc] := *file_docs{repo, path, doc}, repo = $repo", {"repo": repo}
+        )
+        return {row["path"]: row["doc"] for row in rows}
+
+    folder = git_repo(
+        {"a.py": f'"""Counts all things."""\n{ONE}', "README.md": "It counts things."}
+    )
+    ingest(folder)
+    assert docs() == {"a.py": "Counts all things.", "README.md": "It counts things."}
+    read, _, _ = ingest(folder, "fork")
+    assert (read, docs("fork")) == ([], docs())
+    commit_files(folder, {"a.py": ONE})
+    git(folder, "rm", "-q", "README.md")
+    git(folder, "commit", "-qm", "no words")
+    ingest(folder)
+    assert docs() == {}

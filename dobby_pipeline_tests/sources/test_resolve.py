@@ -10,8 +10,15 @@ from hypothesis import strategies as st
 import dobby_pipeline.sources.resolve as resolve_module
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.schema.relations import DEPENDENCIES
-from dobby_pipeline.sources.resolve import Resolution, callees, resolve
+from dobby_pipeline.sources.resolve import Resolution, callees, resolution
 from dobby_pipeline_tests.sources.files_source import put
+
+
+def resolve(store: CozoStore, repo: str) -> Resolution:
+    """Resolve all, and what became of it."""
+    resolve_module.resolve(store, repo)
+    return resolution(store, repo)
+
 
 Edge = tuple[str, str, str, str, str]
 
