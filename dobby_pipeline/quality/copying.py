@@ -27,6 +27,10 @@ MAX_REPEATED_RUN = 6
 PARROT_WORDS = 8
 """A run of this many words that also stands in the instructions is taken for a copy of them."""
 
+EXAMPLE_WORDS = 5
+"""A small model that has nothing to say takes the examples' words: of 40 summaries of this project
+by SmolLM2-135M four began with "Deletes all entries of the", about code that deletes nothing."""
+
 MAX_COPIED_TOKENS = 11
 """Code tokens in a row: a run of 12 is a line of code, no name or call that a sentence quotes."""
 
@@ -69,11 +73,21 @@ def repetition(reading: Reading) -> str | None:
 
 
 def parroting(reading: Reading) -> str | None:
-    """PARROT_WORDS words in a row that are the instructions' own."""
+    """PARROT_WORDS words in a row that are the instructions' own, or EXAMPLE_WORDS of an example's
+    answer that do not stand in the code.
+    """
     said = ngrams(reading.words, PARROT_WORDS)
     given = set(ngrams(words_of(reading.candidate.instructions), PARROT_WORDS))
     if any(gram in given for gram in said):
         return f"parroting: repeats {PARROT_WORDS} words or more of its instructions"
+    shown = {
+        gram
+        for answer in reading.candidate.examples
+        for gram in ngrams(words_of(answer), EXAMPLE_WORDS)
+    }
+    taken = shown.intersection(ngrams(reading.words, EXAMPLE_WORDS))
+    if taken.difference(ngrams(words_of(reading.shown), EXAMPLE_WORDS)):
+        return f"parroting: repeats {EXAMPLE_WORDS} words or more of an example's answer"
     return None
 
 

@@ -3,10 +3,13 @@
 Not here: what the figures should be (checks.py).
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
+from dobby_pipeline.quality.children import children_of_files, read_tree, repo_hash
 from dobby_pipeline.quality.gate import PUBLISHED, QUARANTINED
 from dobby_pipeline.schema.relations import SNAPSHOTS
 
@@ -14,12 +17,36 @@ _RECORDS = "?[count(symbol), count_unique(path)] := *source_records{repo: $repo,
 
 _FILES = "?[reason, count(path)] := *source_files{repo: $repo, path, reason}"
 
-_VERDICTS = """
-verdict[path, symbol, status] :=
-    *symbol_summaries{repo: $repo, path, symbol, summary_key, content_hash},
-    *source_records{repo: $repo, path, symbol, content_hash},
-    *summary_bodies{summary_key, status}
-?[status, count(symbol)] := verdict[path, symbol, status]
+# Hashes are compared, not bound: a join on a value column is no look-up by key.
+_SYMBOLS = """
+?[status, origin, count(symbol)] :=
+    *symbol_summaries{repo: $repo, path, symbol, summary_key, content_hash: read},
+    *source_records{repo: $repo, path, symbol, content_hash}, read == content_hash,
+    *summary_bodies{summary_key, status, origin}
+"""
+
+_STALE = """
+?[count(symbol)] :=
+    *symbol_summaries{repo: $repo, path, symbol, summary_key, content_hash: read},
+    *source_records{repo: $repo, path, symbol, content_hash}, read != content_hash,
+    *summary_bodies{summary_key}
+"""
+
+_GONE = """
+?[count(symbol)] := *symbol_summaries{repo: $repo, path, symbol, summary_key},
+    not *source_records{repo: $repo, path, symbol}, *summary_bodies{summary_key}
+"""
+
+_FILES_NOW = """
+?[path, content_hash, status, origin] :=
+    *file_summaries{repo: $repo, path, summary_key, content_hash},
+    *summary_bodies{summary_key, status, origin}
+"""
+
+_REPO_NOW = """
+?[content_hash, status, origin] :=
+    *repo_summaries{repo: $repo, summary_key, content_hash},
+    *summary_bodies{summary_key, status, origin}
 """
 
 
@@ -35,11 +62,38 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Summaries of the present code by verdict; one for code that has changed is `missing`."""
+    """What one level of a repository has, by verdict; the first three are all that it should have.
 
-    published: int
-    quarantined: int
-    missing: int
+    Attributes:
+        published: fresh summaries that are served.
+        quarantined: fresh ones that are not.
+        missing: what has no summary of what it is today.
+        extractive: of the published, those that stand in for a model's.
+        stale: of the missing, those with a summary of what they were before.
+        gone: summaries, not counted above, of what is not there any more.
+    """
+
+    published: int = 0
+    quarantined: int = 0
+    missing: int = 0
+    extractive: int = 0
+    stale: int = 0
+    gone: int = 0
+
+    @property
+    def judged(self) -> int:
+        """All that have a verdict."""
+        return self.published + self.quarantined
+
+    @property
+    def outdated(self) -> int:
+        """Summaries that are kept but no longer true of anything: never shown as fresh."""
+        return self.stale + self.gone
+
+    @property
+    def generated_share(self) -> float:
+        """Of what has a verdict, the share that a model's own summary is published of; 0 to 1."""
+        return (self.published - self.extractive) / self.judged if self.judged else 1.0
 
 
 def snapshot(store: CozoStore, repo: str) -> Snapshot | None:
@@ -74,11 +128,67 @@ def count_skipped(store: CozoStore, repo: str) -> dict[str, int]:
 
 def count_verdicts(store: CozoStore, repo: str) -> Verdicts:
     """Records by the verdict on their summary."""
-    rows = store.run("count verdicts", _VERDICTS, _of(repo))
-    counts = {row["status"]: row["count(symbol)"] for row in rows}
-    published, quarantined = counts.get(PUBLISHED, 0), counts.get(QUARANTINED, 0)
-    records, _ = count_records(store, repo)
-    return Verdicts(published, quarantined, records - published - quarantined)
+    rows = store.run("count verdicts", _SYMBOLS, _of(repo))
+    told = [(row["status"], row["origin"], row["count(symbol)"]) for row in rows]
+    stale = store.run("count stale symbol_summaries", _STALE, _of(repo))
+    gone = store.run("count symbol_summaries of nothing", _GONE, _of(repo))
+    return _verdicts(
+        told,
+        count_records(store, repo)[0],
+        stale=stale[0]["count(symbol)"],
+        gone=gone[0]["count(symbol)"],
+    )
+
+
+def count_file_verdicts(store: CozoStore, repo: str) -> Verdicts:
+    """Files with records by the verdict on their summary."""
+    rows = {row["path"]: row for row in store.run("read file verdicts", _FILES_NOW, _of(repo))}
+    if not rows:
+        return Verdicts(missing=count_records(store, repo)[1])
+    told: list[tuple[str, str, int]] = []
+    files = stale = 0
+    for page in children_of_files(store, repo):
+        files += len(page)
+        for file in page:
+            row = rows.pop(file.path, None)
+            if row is None:
+                continue
+            if not file.missing and row["content_hash"] == file.content_hash:
+                told.append((row["status"], row["origin"], 1))
+            else:
+                stale += 1
+    return _verdicts(told, files, stale=stale, gone=len(rows))
+
+
+def count_repo_verdicts(store: CozoStore, repo: str) -> Verdicts:
+    """The repository, which counts as one where any file has records."""
+    rows = store.run("read repo verdict", _REPO_NOW, _of(repo))
+    wanted = 1 if count_records(store, repo)[0] else 0
+    if not rows or not wanted:
+        return Verdicts(missing=wanted, gone=len(rows))
+    fresh = rows[0]["content_hash"] == repo_hash(store, repo, read_tree(store, repo))
+    told = [(row["status"], row["origin"], 1) for row in rows if fresh]
+    return _verdicts(told, wanted, stale=0 if fresh else 1, gone=0)
+
+
+def _verdicts(
+    told: Iterable[tuple[str, str, int]], wanted: int, *, stale: int, gone: int
+) -> Verdicts:
+    """Verdicts from counts by status and origin.
+
+    Args:
+        told: of fresh summaries.
+        wanted: how many there should be.
+        stale: of those that should be, the ones with a summary of what was there before.
+        gone: summaries of what is not there any more.
+    """
+    counts = Counter[tuple[str, str]]()
+    for status, origin, count in told:
+        counts[status, origin] += count
+    published = sum(n for (status, _), n in counts.items() if status == PUBLISHED)
+    quarantined = sum(n for (status, _), n in counts.items() if status == QUARANTINED)
+    missing = max(0, wanted - published - quarantined)
+    return Verdicts(published, quarantined, missing, counts[PUBLISHED, "extractive"], stale, gone)
 
 
 def _of(repo: str) -> Row:

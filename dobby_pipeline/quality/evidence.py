@@ -3,7 +3,7 @@
 Not here: what the gate does with it (grounding.py, claims.py, relevance.py).
 """
 
-from dobby_pipeline.cozo.partition import read_partition
+from dobby_pipeline.cozo.partition import PLAN_ROWS, read_partition
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.quality.reading import Candidate, KnownNames
@@ -19,11 +19,11 @@ def known_names(store: CozoStore, repo: str) -> KnownNames:
         StoreError: when the database cannot be read.
     """
     names = {repo}
-    for page in read_partition(store, SOURCE_RECORDS, [repo], ("path", "name")):
+    for page in read_partition(store, SOURCE_RECORDS, [repo], ("path", "name"), PLAN_ROWS):
         for row in page:
             names.add(row["name"])
             names.update(part.partition(".")[0] for part in row["path"].split("/"))
-    for page in read_partition(store, SYMBOL_REFERENCES, [repo], ("names",)):
+    for page in read_partition(store, SYMBOL_REFERENCES, [repo], ("names",), PLAN_ROWS):
         for row in page:
             names.update(name for kind, name, _ in row["names"] if kind == "import")
     return KnownNames(names)

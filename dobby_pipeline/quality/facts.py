@@ -130,8 +130,12 @@ _GRAMMARS = {
     ),
 }
 _LAMBDAS = _set("lambda lambda_expression arrow_function anonymous_function closure_expression")
+_NAMED = _set("identifier variable_name field_identifier")
+_NAMING = ("name", "pattern", "left", "declarator")
 _NOTHING = frozenset({b"None", b"undefined", b"null", b"void 0", b"NULL", b"nil"})
 _OWN = frozenset({b"self", b"cls", b"this"})
+_RAISED = re.compile(rb"(?:raise|throw)\s+(?:new\s+)?(?:[a-z_]\w*\.)*([A-Z][A-Za-z0-9_]*)\b")
+"""By custom a type's name begins with a capital; what else is raised is a variable."""
 _ROWS = {row.name: row for row in LANGUAGES}
 
 
@@ -144,9 +148,11 @@ class FunctionFacts:
         parameters: how many it has, the receiver (`self`) left out.
         is_open: it takes any number, or takes one apart, so that a count or a name says little.
         parameter_names: every word in its parameters.
+        parameter_order: their names in order, the receiver left out.
         returns_value: it has a `return` with a value, or a type that says so.
         returns_nothing: somewhere it returns without one, or its type is `void`.
         raises: it has a statement that raises.
+        raised: names of types that such statements name, in order.
         yields: it is a generator.
         is_stub: there is no code in it that does anything.
     """
@@ -155,9 +161,11 @@ class FunctionFacts:
     parameters: int
     is_open: bool
     parameter_names: frozenset[str]
+    parameter_order: tuple[str, ...]
     returns_value: bool
     returns_nothing: bool
     raises: bool
+    raised: tuple[str, ...]
     yields: bool
     is_stub: bool
 
@@ -182,6 +190,7 @@ def read_facts(language: str, code: str) -> Facts | None:
     if row is None or names is None or not 0 < len(data) <= MAX_BYTES or _OPEN_ANGLES.search(data):
         return None
     first: Facts | None = None
+    among_errors: Facts | None = None
     for before, behind in _WRAPPED.get(language, ((b"", b""),)):
         source = before + data + behind
         root = _parse(Parser(grammar(row)), source)
@@ -191,8 +200,12 @@ def read_facts(language: str, code: str) -> Facts | None:
         first = first or facts
         function = _first_function(root, names, skip=1 if b"class _" in before else 0)
         if function and not function.has_error:  # else they would be wrong
-            return Facts(facts.bare_code, _of_function(function, names, source))
-    return first
+            facts = Facts(facts.bare_code, _of_function(function, names, source))
+            if not root.has_error:
+                return facts
+            # A method by itself: what parses may be a function inside it.
+            among_errors = among_errors or facts
+    return among_errors or first
 
 
 def _parse(parser: Parser, data: bytes) -> Node | None:
@@ -259,6 +272,7 @@ def _of_function(function: Node, names: _Grammar, data: bytes) -> FunctionFacts:
     leave = names.functions | names.types | _LAMBDAS
     inside = list(_walk(body, leave)) if body else []
     returns = [node for node in inside if node.type == "return_statement"]
+    raising = [node for node in inside if node.type in names.raising]
     values = [child for node in returns for child in node.named_children if not _is_comment(child)]
     valued = any(text(child).strip() not in _NOTHING for child in values)
     declared = function.child_by_field_name(names.value) if names.value else None
@@ -278,13 +292,15 @@ def _of_function(function: Node, names: _Grammar, data: bytes) -> FunctionFacts:
         )
         if parameters
         else frozenset(),
+        parameter_order=tuple(_ordered(parameters, data)),
         returns_value=valued or is_expression,
         returns_nothing=is_void
         or any(
             not node.named_children or text(node.named_children[0]).strip() in _NOTHING
             for node in returns
         ),
-        raises=any(node.type in names.raising for node in inside),
+        raises=bool(raising),
+        raised=tuple(found[1].decode() for node in raising if (found := _RAISED.match(text(node)))),
         yields=any("yield" in node.type for node in inside),
         is_stub=body is None or all(_does_nothing(node, text(node)) for node in statements),
     )
@@ -340,6 +356,33 @@ def _counted(parameters: Node | None, names: _Grammar, data: bytes) -> tuple[int
         first = node.named_children[0] if node.named_children else None
         is_open = is_open or (first is not None and first.type in names.rest)
     return count, is_open
+
+
+def _ordered(parameters: Node | None, data: bytes) -> Iterator[str]:
+    """The parameters' names; of what is taken apart none."""
+    if parameters is None:
+        return
+    single = parameters.type == "identifier"
+    for position, node in enumerate([parameters] if single else parameters.named_children):
+        for name in map(_innermost, node.children_by_field_name("name") or [node]):
+            text = data[name.start_byte : name.end_byte].lstrip(b"*&.$") if name else b""
+            if text and not (position == 0 and text in _OWN) and text.isascii():
+                yield text.decode()
+
+
+def _innermost(node: Node) -> Node | None:
+    """The identifier that a parameter declares, under its type, default and marks."""
+    part: Node | None = node
+    for _ in range(16):
+        if part is None or part.type in _NAMED:
+            return part
+        fields = (part.child_by_field_name(field) for field in _NAMING)
+        named = next((child for child in fields if child is not None), None)
+        if named is None:  # `*args`, `args: int`, `...rest`: no field names the name
+            children = part.named_children
+            named = children[0] if children and children[0].type in _NAMED else None
+        part = named
+    return None
 
 
 def _is_comment(node: Node) -> bool:

@@ -25,10 +25,13 @@ _CHAT_MARKER = re.compile(
 _AS_MODEL = re.compile(
     r"\bas an? (?:ai|artificial intelligence|(?:large )?language model|assistant)\b"
     r"|\bi(?:'m| am) (?:sorry|an? (?:ai|assistant|language model)|unable)\b"
-    r"|\bi (?:cannot|can't|can not) (?:help|assist|provide|answer)\b"
+    r"|\bi (?:cannot|can't|can not|could not|couldn't|do not|don't|would need)\b"
+    r"|^\W{0,4}(?:sorry|unfortunately|apologies|my apologies)\b"
+    r"|\b(?:please|could you|can you) (?:provide|share|give|clarify)\b"
     r"|^\W{0,4}(?:sure|certainly|of course|absolutely)\b[!,.]"
     r"|^\W{0,4}here(?:'s| is) (?:a|an|the|your) (?:\w{1,20} ){0,3}(?:summary|description|sentence|"
     r"explanation|documentation)\b"
+    r"|\binstructions? to (?:you|me)\b"
     r"|\b(?:let me know|feel free to ask|i hope this helps)\b",
     re.IGNORECASE,
 )

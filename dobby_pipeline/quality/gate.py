@@ -1,7 +1,8 @@
 """The gate: whether one summary may be served. Deterministic, on the CPU, without a model.
 
 Each rule is a small function that returns a reason, or None where it has no objection or nothing
-to look at. Not here: the rules (form.py, copying.py, grounding.py, claims.py, relevance.py), and
+to look at. Not here: the rules (form.py, copying.py, grounding.py, claims.py,
+opposites.py, relevance.py), and
 the checks on a whole repository (checks.py). What the rules catch and what they miss stands in
 docs/quality.md.
 """
@@ -23,8 +24,9 @@ from dobby_pipeline.quality.form import (
     url,
 )
 from dobby_pipeline.quality.grounding import grounded_share, grounding
+from dobby_pipeline.quality.opposites import opposite
 from dobby_pipeline.quality.reading import Candidate, Reading
-from dobby_pipeline.quality.relevance import content_share, relevance
+from dobby_pipeline.quality.relevance import astray, content_share, relevance
 
 __all__ = ["PUBLISHED", "QUARANTINED", "RULES", "Candidate", "Measurements", "Verdict", "judge"]
 
@@ -78,15 +80,35 @@ RULES: tuple[Rule, ...] = (
     grounding,
     negation,
     contradiction,
+    opposite,
     relevance,
+    astray,
 )
 
 
-def judge(candidate: Candidate) -> Verdict:
+RULES_FOR_EXTRACTS: tuple[Rule, ...] = (
+    too_long,
+    cut_off,
+    chat_marker,
+    speaks_as_model,
+    placeholder,
+    secret,
+    not_english,
+)
+"""An extract copies its code on purpose, a list of names may be short, and what an author claims
+is not held against the code."""
+
+
+def judge_extract(candidate: Candidate) -> Verdict:
+    """The verdict on a text that was taken from the code itself."""
+    return judge(candidate, RULES_FOR_EXTRACTS)
+
+
+def judge(candidate: Candidate, rules: tuple[Rule, ...] = RULES) -> Verdict:
     """The verdict on one summary: every rule is asked, so that all reasons are told."""
     if not candidate.text.strip():
         return Verdict(QUARANTINED, ("empty: the summary has no text",))
     reading = Reading(candidate)
-    reasons = tuple(reason for rule in RULES if (reason := rule(reading)))
+    reasons = tuple(reason for rule in rules if (reason := rule(reading)))
     measured = Measurements(grounded_share(reading), content_share(reading), len(reading.words))
     return Verdict(QUARANTINED if reasons else PUBLISHED, reasons, measured)

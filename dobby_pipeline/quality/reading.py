@@ -60,6 +60,8 @@ class Candidate:
         known_names: what else may be named.
         children: the summaries that this one was made from.
         level: `symbol`, `file` or `repo`.
+        examples: answers that the prompt showed, each about other code.
+        about: what the authors say about the whole that is summarised.
     """
 
     text: str
@@ -71,10 +73,20 @@ class Candidate:
     known_names: KnownNames = field(default_factory=KnownNames)
     children: tuple[str, ...] = ()
     level: str = "symbol"
+    examples: tuple[str, ...] = ()
+    about: str = ""
 
-    def saying(self, text: str, finish_reason: str, instructions: str) -> "Candidate":
-        """The same code with what a model said about it when it was told the instructions."""
-        return replace(self, text=text, finish_reason=finish_reason, instructions=instructions)
+    def saying(
+        self, text: str, finish_reason: str, instructions: str, examples: tuple[str, ...] = ()
+    ) -> "Candidate":
+        """The same code with what a model said about it when it was told and shown these."""
+        return replace(
+            self,
+            text=text,
+            finish_reason=finish_reason,
+            instructions=instructions,
+            examples=examples,
+        )
 
 
 @dataclass(frozen=True)
@@ -108,7 +120,7 @@ class Reading:
     @cached_property
     def sentences(self) -> list[str]:
         """The text's sentences: what ends in `.`, `!` or `?` before white space."""
-        return [sentence for sentence in _SENTENCE.split(self.text) if sentence.strip()]
+        return sentences_of(self.text)
 
     @cached_property
     def urls(self) -> list[str]:
@@ -164,6 +176,11 @@ class Reading:
     def facts(self) -> Facts | None:
         """What parsing the code tells for certain; None where it tells nothing."""
         return read_facts(self.candidate.language, self.code)
+
+
+def sentences_of(text: str) -> list[str]:
+    """What ends in `.`, `!` or `?` before white space, or at the end."""
+    return [sentence for sentence in _SENTENCE.split(text) if sentence.strip()]
 
 
 def stem(word: str) -> str:

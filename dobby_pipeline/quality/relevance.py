@@ -5,7 +5,7 @@ function that happens to use the same words is not told apart, and docs/quality.
 """
 
 from dobby_pipeline.quality.english import ENGLISH
-from dobby_pipeline.quality.reading import Reading, stem, subwords, word_set
+from dobby_pipeline.quality.reading import Reading, sentences_of, stem, subwords, word_set
 
 MIN_SHARE = 0.2
 """Of the content words, those that the code's names have too.
@@ -17,6 +17,14 @@ another repository's code. A share of 0.34 would refuse 4.3 %, 58 % and 85 %."""
 
 MIN_CONTENT_WORDS = 2
 """One word may be a synonym: from one on, 2.7 % of the good summaries would be refused."""
+
+MIN_AUTHORS_SHARE = 0.25
+"""Of the content words in a summary's first sentence about a file, a directory or a repository,
+those that its authors use of it; where their own first sentence is the shorter one, of as many.
+
+Of 1,549 such summaries by Qwen2.5-Coder-0.5B, of this project and networkx, 16 % have less. Of 24
+of those that were read 9 were wrong and 8 said nothing; of 24 between a quarter and a half 3 were
+wrong. What then stands in is what the authors say."""
 
 _ABBREVIATION = 3
 """Letters from which on a name's word may abbreviate one of the summary: `attr`, `num`, `req`."""
@@ -51,6 +59,22 @@ def relevance(reading: Reading) -> str | None:
     if len(content_words(reading.plain)) < MIN_CONTENT_WORDS:
         return None
     return f"relevance: {share:.0%} of its content words occur in the code, and none of its name"
+
+
+def astray(reading: Reading) -> str | None:
+    """Its first sentence has less than MIN_AUTHORS_SHARE of words that the authors use of it."""
+    about = reading.candidate.about
+    theirs = _stems(sentences_of(about.split("\n\n")[0])[:1])
+    own = _stems(reading.sentences[:1])
+    least = min(len(theirs), len(own))
+    shared = len(own & _stems([about]))
+    if len(theirs) < MIN_CONTENT_WORDS or shared >= MIN_AUTHORS_SHARE * least:
+        return None
+    return f"astray: {shared} of the {len(own)} words that it begins with are its authors'"
+
+
+def _stems(texts: list[str]) -> set[str]:
+    return {stem(word) for text in texts for word in content_words(text)}
 
 
 def content_share(reading: Reading) -> float | None:

@@ -49,8 +49,11 @@ _REFERENCES = """
 
 _BODIES = """
 keys[summary_key] := *symbol_summaries{repo: $repo, path, symbol, summary_key}
-?[summary_key, status, reasons, text] := keys[summary_key],
-    *summary_bodies{summary_key, status, reasons, text}
+keys[summary_key] := *file_summaries{repo: $repo, path, summary_key}
+keys[summary_key] := *directory_summaries{repo: $repo, path, summary_key}
+keys[summary_key] := *repo_summaries{repo: $repo, summary_key}
+?[summary_key, status, reasons, origin, text] := keys[summary_key],
+    *summary_bodies{summary_key, status, reasons, origin, text}
 """
 
 _SNAPSHOT = """
@@ -136,13 +139,19 @@ def _of_summaries(store: CozoStore, repo: str) -> Iterator[Problem]:
         published, quarantined = row["status"] == PUBLISHED, row["status"] == QUARANTINED
         if not published and not quarantined:
             problem = f"status {row['status']!r}"
-        elif published and (row["reasons"] or not row["text"]):
+        elif published and (_against(row) or not row["text"]):
             problem = "published with reasons against it, or without text"
         elif quarantined and not row["reasons"]:
             problem = "quarantined without a reason"
         else:
             continue
         yield Problem(repo, "summary_bodies", row["summary_key"], problem)
+
+
+def _against(row: Row) -> bool:
+    """Whether its reasons speak against it: a stand-in says why the generated one was refused."""
+    reasons = [r for r in row["reasons"] if not r.startswith("left_out:")]
+    return bool(reasons) and row["origin"] != "extractive"
 
 
 def _of_snapshot(store: CozoStore, repo: str) -> Iterator[Problem]:

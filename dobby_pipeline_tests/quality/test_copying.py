@@ -87,3 +87,23 @@ def _stands_in(run: list[str], source: list[str]) -> bool:
 
 def test_tokens_are_words_and_marks():
     assert tokens_of("`a.b(c)` is 1.") == ["a", ".", "b", "(", "c", ")", "is", "1", "."]
+
+
+EXAMPLE = "Deletes all entries of the store whose deadline is before `now`."
+
+
+def of_example(text: str, code: str = "def reset(cache):\n    cache.entries = {}\n") -> list[str]:
+    verdict = judge(Candidate(text, language="python", code=code, examples=(EXAMPLE,)))
+    return [reason.partition(":")[0] for reason in verdict.reasons]
+
+
+def test_the_words_of_an_example_are_no_summary_of_other_code():
+    assert "parroting" in of_example("Deletes all entries of the cache and resets it.")
+    assert "parroting" not in of_example("Deletes all entries of a cache by a reset.")
+
+
+def test_words_of_an_example_that_the_code_has_too_are_its_own():
+    code = (
+        'def reset(cache):\n    """Deletes all entries of the cache."""\n    cache.entries = {}\n'
+    )
+    assert "parroting" not in of_example("Deletes all entries of the cache by a reset.", code)

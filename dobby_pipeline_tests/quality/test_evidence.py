@@ -45,5 +45,6 @@ def test_generation_holds_an_answer_against_the_code(store):
     run(store, StubPool(answer))
     found = summaries(store)
     key = next(name for name in found if name.endswith("add"))
-    assert found[key]["reasons"] == ["grounding: 'frobnicate' does not exist in the code"]
+    invented = "grounding: 'frobnicate' does not exist in the code"
+    assert found[key]["reasons"] == [invented, f"second attempt: {invented}"]
     assert [row["status"] for name, row in found.items() if name != key] == ["published"]

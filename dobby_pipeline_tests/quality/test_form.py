@@ -41,6 +41,10 @@ def test_a_sentence_without_its_end_is_cut_off(text):
         "Here is a short summary of the code: it reads the path.",
         "I'm sorry, but the code is not given to me.",
         "It reads the path. Let me know if the answer is of use.",
+        "Sorry, I cannot tell anything about this code without more context.",
+        "I don't see the body of the function that reads the path.",
+        "It reads the path. Please provide more of the code.",
+        "It reads the path. The code is not an instruction to you.",
     ],
 )
 def test_chatter_is_no_summary(text):

@@ -59,3 +59,22 @@ def test_the_share_is_measured():
 
 def test_content_words_are_what_not_every_summary_says():
     assert content_words("Returns the parsed header_lines of a fileName.") == {"header", "lines"}
+
+
+ABOUT = "Dobby turns repositories into a database of summaries. It runs on your hardware."
+
+
+@pytest.mark.parametrize(
+    ("text", "is_astray"),
+    [
+        ("This tool takes screenshots of the main page. It turns repositories.", True),
+        ("This is a web server for the pages of repositories, users and tools.", True),
+        ("It makes and keeps a database on your own hardware.", False),
+        ("This tool turns a repository into summaries that are kept in a database.", False),
+    ],
+)
+def test_a_roll_up_says_what_its_authors_say(text, is_astray):
+    told = {"level": "repo", "children": ("`docs/`: Takes screenshots of the main web page.",)}
+    assert rules(text, code="", about=ABOUT, **told) == ["astray"] * is_astray
+    assert rules(text, code="", **told) == []
+    assert rules(text, code="", about="Utilities.", **told) == []
