@@ -21,6 +21,7 @@ _UNREFERRED = """
 _REFERRED = """
 referred[summary_key] := *symbol_summaries{summary_key}
 referred[summary_key] := *file_summaries{summary_key}
+referred[summary_key] := *directory_summaries{summary_key}
 referred[summary_key] := *repo_summaries{summary_key}
 """
 

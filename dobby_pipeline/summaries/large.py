@@ -1,15 +1,18 @@
 """Large symbols: what is asked about their parts, and how the answers become one summary.
 
 Not here: where the parts begin (sources/parts.py), and who asks and keeps the answers
-(generate.py).
+(symbols.py).
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dobby_pipeline.cozo.relation import Row
-from dobby_pipeline.summaries.plan import Recipe
+from dobby_pipeline.quality.gate import Candidate
+from dobby_pipeline.summaries.answers import Question
 from dobby_pipeline.summaries.prompts import Prompt, Prompts, part_outline
+from dobby_pipeline.summaries.recipe import Recipe
 
 MAX_SUMMARIES_BYTES = 4_000
 """Of the summaries that are put together at once, in UTF-8: some 900 tokens of English. Where
@@ -17,8 +20,8 @@ there are more, each group of so many becomes one, and then the groups' summarie
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What the model is asked once, however many symbols wait for the answer.
+class Step:
+    """What is asked about a part, or about several summaries.
 
     Attributes:
         key: summary key of the answer.
@@ -40,16 +43,18 @@ class LargeSymbol:
         record: its row of `source_records`; the code is not kept.
         references: rows that wait for the summary: symbols of equal code share it.
         keys: of what was asked last: the parts' summaries, later those of groups of them.
+        extracts: texts that may stand in for the summary.
         left_out: why summaries were left out: nothing is dropped without a word.
     """
 
     summary_key: str
     record: Row
     references: list[Row]
+    extracts: Sequence[str]
     keys: list[str] = field(default_factory=list[str])
     left_out: list[str] = field(default_factory=list[str])
 
-    def about_parts(self, recipe: Recipe, prompts: Prompts, code: str) -> list[Question]:
+    def about_parts(self, recipe: Recipe, prompts: Prompts, code: str) -> list[Step]:
         """The question about each part, in order; their keys are remembered."""
         record = self.record
         questions = [
@@ -71,6 +76,12 @@ class LargeSymbol:
         self.keys = [question.key for question in questions]
         return questions
 
+    def question(self, text: str, prompt: Prompt, about: Candidate) -> Question:
+        """The question that gives the symbol's own summary."""
+        return Question(
+            self.summary_key, text, prompt, about, self.references, self.left_out, self.extracts
+        )
+
     def note_left_out(self, bodies: list[Row]) -> None:
         """Remember the quarantined summaries among those that were asked for last."""
         if bodies:
@@ -81,7 +92,7 @@ class LargeSymbol:
 
     def about_groups(
         self, recipe: Recipe, prompts: Prompts, summaries: dict[str, str]
-    ) -> list[Question]:
+    ) -> list[Step]:
         """The question that gives the symbol's own summary, or one for each group of summaries.
 
         Args:
@@ -91,8 +102,8 @@ class LargeSymbol:
         """
         groups = _groups(list(summaries.items()))
         if len(groups) == 1:
-            return [Question(self.summary_key, self._combine(prompts, groups[0]), prompts.large)]
-        questions: list[Question] = []
+            return [Step(self.summary_key, self._combine(prompts, groups[0]), prompts.large)]
+        questions: list[Step] = []
         self.keys = []
         for group in groups:
             if len(group) == 1:  # the last one, when it is left alone, goes on as it is
@@ -112,13 +123,13 @@ class LargeSymbol:
             summaries="\n".join(lines),
         )
 
-    def _question(self, recipe: Recipe, prompt: Prompt, text: str) -> Question:
+    def _question(self, recipe: Recipe, prompt: Prompt, text: str) -> Step:
         key = recipe.of(prompt).summary_key(
             content_hash=hashlib.sha256(text.encode()).hexdigest(),
             language=self.record["language"],
             kind=self.record["kind"],
         )
-        return Question(key, text, prompt)
+        return Step(key, text, prompt)
 
 
 def _groups(summaries: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:

@@ -1,20 +1,24 @@
-"""The work plan: which records have their summary already, and which need one.
+"""The plan for a repository's symbols: each record's summary key.
 
-Not here: making summaries (generate.py). A plan costs two range scans and one look-up a page,
-never the code itself, and holds one page in memory.
+Not here: making summaries (symbols.py). A plan costs two range scans, never the code itself, and
+holds one page in memory.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
+from dobby_pipeline.cozo.partition import PLAN_ROWS
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
-from dobby_pipeline.summaries.prompts import Prompt
+from dobby_pipeline.summaries.callees import CalleeOrder, callee_order
+from dobby_pipeline.summaries.prompts import Prompts
+from dobby_pipeline.summaries.recipe import Recipe
+from dobby_pipeline.summaries.work import Wanted
+from dobby_pipeline.summaries.writers import Subject, Writers
 
-PLANNED_COLUMNS = (
+_COLUMNS = (
     "path",
     "symbol",
     "kind",
@@ -25,106 +29,98 @@ PLANNED_COLUMNS = (
     "parts",
 )
 
-PRESENT = "keys[k] <- $keys ?[summary_key] := keys[summary_key], *summary_bodies{summary_key}"
+
+_REFERENCE = ("path", "symbol", "content_hash", "start_line", "end_line")
 
 
 class Pages(Protocol):
     """Source records, page by page, as the IO manager's stream gives them."""
 
-    def pages(self, columns: tuple[str, ...]) -> Iterator[list[Row]]:
-        """Pages of rows with these columns, in key order."""
+    def pages(self, columns: tuple[str, ...], page_rows: int) -> Iterator[list[Row]]:
+        """Pages of rows with these columns, in key order, of `page_rows` or a little more."""
         ...
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that decides a summary's text besides the code.
-
-    Attributes:
-        model: a manifest's name.
-        model_revision: what the weights are, by hash or revision.
-        prompt_version: as in `Prompt.version`.
-        sampling: temperature, seed, limits: what the pool calls its sampling key.
-    """
-
-    model: str
-    model_revision: str
-    prompt_version: str
-    sampling: str
-
-    def of(self, prompt: Prompt) -> "Recipe":
-        """The same with another prompt."""
-        return replace(self, prompt_version=prompt.version)
-
-    def summary_key(
-        self, *, content_hash: str, language: str, kind: str, children: tuple[str, ...] = ()
-    ) -> str:
-        """SHA-256, in hex, over everything that the model was shown or told.
-
-        The same code in another file, repository or fork has the same key, so it is never
-        generated twice.
-
-        Args:
-            content_hash: of the code, or of the message that it was shown in.
-            language: as in the record.
-            kind: as in the record.
-            children: what else it was made from, such as the parts of a large symbol.
-        """
-        parts = [
-            content_hash,
-            language,
-            kind,
-            list(children),
-            self.prompt_version,
-            self.model,
-            self.model_revision,
-            self.sampling,
-        ]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One record's place in the plan.
+    """A record as the plan sees it.
 
     Attributes:
         row: the record without its code.
-        summary_key: of the summary that it should have.
-        present: whether that summary exists.
+        callees: lines about what it calls, for its prompt.
     """
 
     row: Row
-    summary_key: str
-    present: bool
+    callees: tuple[str, ...]
 
 
-def plan(
-    store: CozoStore, records: Pages, recipe: Recipe, large: Recipe
-) -> Iterator[list[Planned]]:
-    """The records of a partition in key order, each with its key and whether that is there.
+@dataclass
+class SymbolPlan:
+    """What each record's summary would be known by today.
 
-    Args:
-        store: where the summaries are.
-        records: the partition.
-        recipe: of a record that is shown as a whole.
-        large: of one that is read in parts.
+    Attributes:
+        commit: that the records were read at.
+        with_callees: whether a prompt carries the summaries of what the symbol calls. Then an
+            edit that changes a summary makes those of its callers anew.
     """
-    for page in records.pages(PLANNED_COLUMNS):
-        keys = [_key(large if row["parts"] else recipe, row) for row in page]
-        present = present_keys(store, keys)
-        yield [Planned(row, key, key in present) for row, key in zip(page, keys, strict=True)]
 
+    store: CozoStore
+    repo: str
+    records: Pages
+    writers: Writers
+    prompts: Prompts
+    commit: str
+    with_callees: bool = False
+    _flat: CalleeOrder = field(default_factory=CalleeOrder, init=False)
 
-def present_keys(store: CozoStore, keys: list[str]) -> set[str]:
-    """Those of `keys` that have a summary body: one point look-up a key."""
-    rows = store.run("look up summary_bodies", PRESENT, {"keys": [[key] for key in keys]})
-    return {row["summary_key"] for row in rows}
+    @property
+    def layers(self) -> int:
+        """How many there are; a layer can be planned when those below it are written."""
+        return self._order.layers
 
+    def pages(self, layer: int = 0) -> Iterator[list[Wanted[Planned]]]:
+        """The layer's records in key order, page by page.
 
-def _key(recipe: Recipe, row: Row) -> str:
-    return recipe.summary_key(
-        content_hash=row["content_hash"],
-        language=row["language"],
-        kind=row["kind"],
-        children=tuple(f"{start}-{end}" for start, end in row["parts"]),
-    )
+        Raises:
+            StoreError: when the database cannot be read.
+        """
+        position = 0
+        for page in self.records.pages(_COLUMNS, PLAN_ROWS):
+            numbered = [
+                (number, row)
+                for number, row in enumerate(page, start=position)
+                if self._order.layer(row) == layer
+            ]
+            position += len(page)
+            if numbered:
+                yield self._planned(numbered)
+
+    @cached_property
+    def _order(self) -> CalleeOrder:
+        return callee_order(self.store, self.repo) if self.with_callees else self._flat
+
+    def _planned(self, numbered: list[tuple[int, Row]]) -> list[Wanted[Planned]]:
+        callees = self._order.lines(self.store, self.repo, [row for _, row in numbered])
+        return [
+            self._wanted(number, row, callees.get((row["path"], row["symbol"]), ()))
+            for number, row in numbered
+        ]
+
+    def _wanted(self, number: int, row: Row, callees: tuple[str, ...]) -> Wanted[Planned]:
+        recipe = self._recipe(row)
+        callees = () if row["parts"] else callees
+        key = recipe.summary_key(
+            content_hash=row["content_hash"],
+            language=row["language"],
+            kind=row["kind"],
+            children=(*(f"{start}-{end}" for start, end in row["parts"]), *callees),
+        )
+        reference = {column: row[column] for column in _REFERENCE}
+        reference |= {"commit": self.commit, "summary_key": key}
+        return Wanted(number, recipe.model, key, reference, Planned(row, callees))
+
+    def _recipe(self, row: Row) -> Recipe:
+        lines = row["end_line"] - row["start_line"] + 1
+        subject = Subject("symbol", row["language"], row["kind"], lines, row["content_hash"])
+        prompt = self.prompts.large if row["parts"] else self.prompts.of_kind(row["kind"])
+        return self.writers.of(subject).recipe.of(prompt)

@@ -8,25 +8,35 @@ from dobby_pipeline.cozo.partition import write_partition
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.inference.requests import Completion, Refusal, Request
-from dobby_pipeline.schema.relations import SNAPSHOTS, SOURCE_RECORDS, SYMBOL_SUMMARIES
+from dobby_pipeline.schema.relations import FILE_DOCS, SNAPSHOTS, SOURCE_RECORDS, SYMBOL_SUMMARIES
 from dobby_pipeline.sources.reader import content_of
-from dobby_pipeline.summaries.generate import SymbolSummaries
-from dobby_pipeline.summaries.plan import Recipe
+from dobby_pipeline.summaries.budget import Budget
+from dobby_pipeline.summaries.plan import SymbolPlan
 from dobby_pipeline.summaries.prompts import Prompts, load_prompts
 from dobby_pipeline.summaries.read import read_summaries
+from dobby_pipeline.summaries.recipe import Recipe
+from dobby_pipeline.summaries.symbols import SymbolSummaries
+from dobby_pipeline.summaries.tally import Tally
+from dobby_pipeline.summaries.work import Work
+from dobby_pipeline.summaries.writers import Writer, one_writer
 
 REPO = "example"
 COMMIT = "c" * 40
 
 
 def put_files(store: CozoStore, files: Mapping[str, str]) -> None:
-    """Put the files' records in the place of what is there, and a snapshot beside them."""
+    """Put the files' records and docs in the place of what is there, and a snapshot beside them."""
     store.run("clear", "?[repo, path, symbol] := *source_records{repo, path, symbol} "
               ":rm source_records {repo, path, symbol}", write=True)  # fmt: skip
+    store.run("clear", "?[repo, path] := *file_docs{repo, path} :rm file_docs {repo, path}",
+              write=True)  # fmt: skip
     rows: list[Row] = []
+    docs: list[Row] = []
     for path, text in files.items():
-        records = content_of(path, text.encode()).records
-        rows += [{"repo": REPO, **asdict(record)} for record in records]
+        content = content_of(path, text.encode())
+        rows += [{"repo": REPO, **asdict(record)} for record in content.records]
+        docs += [{"repo": REPO, "path": path, "doc": content.doc}] if content.doc else []
+    store.run("put", FILE_DOCS.put(), {"rows": FILE_DOCS.rows(docs)}, write=True)
     store.run("put", SOURCE_RECORDS.put(), {"rows": SOURCE_RECORDS.rows(rows)}, write=True)
     snapshot = {
         "repo": REPO,
@@ -85,8 +95,8 @@ class PagesOf:
     stream: PartitionStream
     rows: int
 
-    def pages(self, columns: tuple[str, ...]) -> Iterator[list[Row]]:
-        for page in self.stream.pages(columns):
+    def pages(self, columns: tuple[str, ...], page_rows: int) -> Iterator[list[Row]]:
+        for page in self.stream.pages(columns, page_rows):
             for start in range(0, len(page), self.rows):
                 yield page[start : start + self.rows]
 
@@ -99,27 +109,33 @@ def work_on(
     page_rows: int = 500,
     prompts: Prompts | None = None,
     model: str = "stub",
+    with_callees: bool = False,
+    budget: Budget | None = None,
 ) -> SymbolSummaries:
     """The work of one run, not begun."""
     prompts = prompts or load_prompts()
+    writers = one_writer(Writer(Recipe(model, "1", "", "greedy"), lambda: pool))
+    records = PagesOf(PartitionStream(store, SOURCE_RECORDS, [REPO]), page_rows)
     return SymbolSummaries(
-        store=store,
-        repo=REPO,
-        commit=COMMIT,
-        records=PagesOf(PartitionStream(store, SOURCE_RECORDS, [REPO]), page_rows),
-        recipe=Recipe(model, "1", prompts.symbol.version, "greedy"),
-        prompts=prompts,
-        open_pool=lambda: pool,
-        report=lambda _: None,
-        limit=limit,
+        SymbolPlan(store, REPO, records, writers, prompts, COMMIT, with_callees),
+        Work(
+            "symbol_summaries",
+            store,
+            REPO,
+            writers,
+            prompts.repair,
+            report=lambda _: None,
+            budget=budget or Budget(),
+            limit=limit,
+        ),
     )
 
 
-def run(store: CozoStore, pool: object, **options) -> SymbolSummaries:
-    """One whole run, as the asset and the IO manager do it; returns the work that was done."""
+def run(store: CozoStore, pool: object, **options) -> Tally:
+    """One whole run, as the asset and the IO manager do it; returns what was done."""
     work = work_on(store, pool, **options)
     write_partition(store, SYMBOL_SUMMARIES, REPO, f"run-{id(work)}", work.batches())
-    return work
+    return work.work.tally
 
 
 def summaries(store: CozoStore) -> dict[str, Row]:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from dobby_pipeline.inference.requests import Completion, PoolError, Refusal, Request
-from dobby_pipeline.summaries.generate import whole_sentences
-from dobby_pipeline.summaries.plan import Recipe
+from dobby_pipeline.summaries.recipe import Recipe
+from dobby_pipeline.summaries.sentences import whole_sentences
 from dobby_pipeline_tests.summaries.stored import StubPool, put_files, run, say, summaries
 
 RECIPE = Recipe("model", "revision", "symbol-1", "greedy")
@@ -32,7 +32,7 @@ CODE = {"content_hash": "abc", "language": "python", "kind": "function"}
     ],
 )
 def test_a_summary_is_its_first_two_whole_sentences(text, finish_reason, expected):
-    assert whole_sentences(text, finish_reason) == expected
+    assert whole_sentences(text, finish_reason, 2) == expected
 
 
 def test_a_summary_key_is_the_same_for_the_same_code_and_recipe():

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from dobby_pipeline.inference.manifests import MODELS_ENV, load_manifest
+from dobby_pipeline.inference.models.manifests import MODELS_ENV, load_manifest
 from dobby_pipeline.inference.pool import SessionPool
 from dobby_pipeline.inference.requests import Refusal
 from dobby_pipeline.schema.relations import SOURCE_RECORDS
-from dobby_pipeline.summaries import generate, large
+from dobby_pipeline.summaries import answers, large, symbol_questions
 from dobby_pipeline.summaries.prompts import load_prompts
 from dobby_pipeline_tests.inference.tiny_model import install_sentence_model
 from dobby_pipeline_tests.summaries.stored import (
@@ -49,10 +49,10 @@ def levels(pool: StubPool) -> Counter[str]:
 def test_a_symbol_of_five_parts_takes_six_calls_once(store):
     put_files(store, {"a.py": function()})
     pool = StubPool()
-    work = run(store, pool)
+    tally = run(store, pool)
     assert levels(pool) == {"part": 5, "parts": 1}
-    assert (work.tally.generated, work.tally.parts, work.tally.covered) == (6, 5, 1)
-    assert work.tally.prompt_tokens == 60
+    assert (tally.generated, tally.parts, tally.covered) == (6, 5, 1)
+    assert tally.prompt_tokens == 60
     (row,) = summaries(store).values()
     assert row["status"] == "published"
     assert row["commit"] == COMMIT
@@ -60,9 +60,9 @@ def test_a_symbol_of_five_parts_takes_six_calls_once(store):
     assert len(bodies(store)) == 6
 
     again = StubPool()
-    work = run(store, again)
+    tally = run(store, again)
     assert again.requests == []
-    assert (work.tally.present, work.tally.missing) == (1, 0)
+    assert (tally.present, tally.missing) == (1, 0)
 
 
 def test_each_part_is_shown_once_with_its_place_and_the_signature(store):
@@ -91,7 +91,8 @@ def test_an_edit_of_one_part_takes_two_calls(store):
 
 @pytest.mark.parametrize("committed", [1, 2])
 def test_a_run_that_is_stopped_resumes_without_asking_again(store, committed, monkeypatch):
-    monkeypatch.setattr(generate, "COMMIT_EVERY", 3)
+    monkeypatch.setattr(answers, "COMMIT_EVERY", 3)
+    monkeypatch.setattr(answers, "COMMIT_PAUSE_S", 0)
     put_files(store, {"a.py": function()})
     first = StubPool()
     batches = work_on(store, first).batches()
@@ -102,20 +103,20 @@ def test_a_run_that_is_stopped_resumes_without_asking_again(store, committed, mo
     assert len(kept) == {1: 3, 2: 5}[committed]
 
     second = StubPool()
-    work = run(store, second)
+    tally = run(store, second)
     asked = {request.request_id for request in second.requests}
     assert len(asked) == len(second.requests) == 6 - len(kept)
     assert not asked & kept
-    assert work.tally.covered == 1
+    assert tally.covered == 1
     assert summaries(store)["a.py::f"]["status"] == "published"
 
 
 def test_symbols_of_equal_code_share_parts_and_summary(store):
     put_files(store, {f"{n}.py": function() for n in range(4)})
     pool = StubPool()
-    work = run(store, pool, page_rows=1)
+    tally = run(store, pool, page_rows=1)
     assert levels(pool) == {"part": 5, "parts": 1}
-    assert work.tally.covered == 4
+    assert tally.covered == 4
     assert len({row["summary_key"] for row in summaries(store).values()}) == 1
     assert len(summaries(store)) == 4
 
@@ -126,8 +127,9 @@ def test_symbols_of_equal_code_share_parts_and_summary(store):
 def test_every_record_gets_its_summary_however_the_work_is_cut(
     store, page_rows, sessions, at_once, monkeypatch
 ):
-    monkeypatch.setattr(generate, "LARGE_AT_ONCE", at_once)
-    monkeypatch.setattr(generate, "COMMIT_EVERY", 2)
+    monkeypatch.setattr(symbol_questions, "LARGE_AT_ONCE", at_once)
+    monkeypatch.setattr(answers, "COMMIT_EVERY", 2)
+    monkeypatch.setattr(answers, "COMMIT_PAUSE_S", 0)
     files = {
         "a.py": function(200),
         "b.py": SMALL + function(200, "h"),
@@ -139,21 +141,22 @@ def test_every_record_gets_its_summary_however_the_work_is_cut(
     }
     put_files(store, files)
     pool = StubPool(sessions=sessions)
-    work = run(store, pool, page_rows=page_rows)
+    tally = run(store, pool, page_rows=page_rows)
     assert len({request.request_id for request in pool.requests}) == len(pool.requests)
     assert levels(pool) == {"symbol": 2, "part": 2 + 2 + 3 + 3, "parts": 4}
-    assert len(summaries(store)) == work.tally.covered == work.tally.records == 9
-    assert run(store, StubPool(), page_rows=page_rows).tally.missing == 0
+    assert len(summaries(store)) == tally.covered == tally.records == 9
+    assert run(store, StubPool(), page_rows=page_rows).missing == 0
 
 
 @pytest.mark.parametrize("commit_every", [1, 100])
 def test_equal_code_on_a_later_page_is_not_lost(store, commit_every, monkeypatch):
-    monkeypatch.setattr(generate, "COMMIT_EVERY", commit_every)
+    monkeypatch.setattr(answers, "COMMIT_EVERY", commit_every)
+    monkeypatch.setattr(answers, "COMMIT_PAUSE_S", 0)
     put_files(store, {f"{n}.py": SMALL for n in range(6)})
     pool = StubPool(sessions=1)
-    work = run(store, pool, page_rows=2)
+    tally = run(store, pool, page_rows=2)
     assert len(pool.requests) == 1
-    assert len(summaries(store)) == work.tally.covered == 6
+    assert len(summaries(store)) == tally.covered == 6
 
 
 @pytest.mark.parametrize("commit_every", [1, 100])
@@ -161,7 +164,8 @@ def test_equal_code_on_a_later_page_is_not_lost(store, commit_every, monkeypatch
 def test_symbols_that_differ_in_nested_code_alone_share_their_parts(
     store, sessions, commit_every, monkeypatch
 ):
-    monkeypatch.setattr(generate, "COMMIT_EVERY", commit_every)
+    monkeypatch.setattr(answers, "COMMIT_EVERY", commit_every)
+    monkeypatch.setattr(answers, "COMMIT_PAUSE_S", 0)
     nested = "    def inner():\n        return {}\n"
     put_files(store, {f"{n}.py": function() + nested.format(n) for n in range(3)})
     pool = StubPool(sessions=sessions)
@@ -173,9 +177,9 @@ def test_symbols_that_differ_in_nested_code_alone_share_their_parts(
 def test_parts_stand_for_no_record_and_the_limit_counts_records(store):
     put_files(store, {"a.py": function(), "b.py": function(name="h"), "c.py": SMALL})
     pool = StubPool()
-    work = run(store, pool, limit=1)
+    tally = run(store, pool, limit=1)
     assert len(pool.requests) == 6
-    assert (work.tally.covered, work.tally.left_out) == (1, 2)
+    assert (tally.covered, tally.left_out) == (1, 2)
     assert list(summaries(store)) == ["a.py::f"]
 
 
@@ -201,14 +205,15 @@ def test_a_quarantined_part_is_left_out_and_the_summary_says_so(store):
     assert again.requests == []
 
 
-def test_a_symbol_whose_parts_are_all_quarantined_is_quarantined_with_the_reason(store):
+def test_for_a_symbol_whose_parts_are_all_quarantined_its_signature_stands_in(store):
     put_files(store, {"a.py": function(), "b.py": SMALL})
     pool = StubPool(lambda request: replace(say(request), text="No."))
-    work = run(store, pool)
-    assert levels(pool) == {"part": 5, "symbol": 1}
-    assert (work.tally.generated, work.tally.parts, work.tally.published) == (7, 5, 0)
+    tally = run(store, pool)
+    assert levels(pool) == {"part": 2 * 5, "symbol": 2}
+    assert (tally.generated, tally.parts, tally.published, tally.extractive) == (7, 5, 0, 2)
     row = summaries(store)["a.py::f"]
-    assert (row["status"], row["origin"], row["text"]) == ("quarantined", "none", "")
+    assert (row["status"], row["origin"]) == ("published", "extractive")
+    assert row["text"] == "`f` is a python function, declared as `def f(data)`."
     assert row["reasons"] == ["left_out: 5 of 5 parts, such as too_short: 1 words, at least 4"]
     assert row["device"] == "cpu"
 
@@ -220,7 +225,10 @@ def test_the_gate_judges_the_last_text_like_any_other(store):
 
     put_files(store, {"a.py": function()})
     run(store, StubPool(answer))
-    assert summaries(store)["a.py::f"]["reasons"] == ["speaks_as_model: 'As an AI'"]
+    assert summaries(store)["a.py::f"]["reasons"] == [
+        "speaks_as_model: 'As an AI'",
+        "second attempt: speaks_as_model: 'As an AI'",
+    ]
 
 
 def test_a_last_request_over_the_budget_is_refused_by_name(store):
@@ -230,12 +238,11 @@ def test_a_last_request_over_the_budget_is_refused_by_name(store):
         return say(request)
 
     put_files(store, {"a.py": function()})
-    run(store, StubPool(answer))
+    pool = StubPool(answer)
+    run(store, pool)
     row = summaries(store)["a.py::f"]
-    assert (row["status"], row["reasons"]) == (
-        "quarantined",
-        ["prompt_too_long: 3 tokens, limit 2"],
-    )
+    assert levels(pool) == {"part": 5, "parts": 1}  # the same would be refused again
+    assert (row["origin"], row["reasons"]) == ("extractive", ["prompt_too_long: 3 tokens, limit 2"])
 
 
 def test_summaries_of_many_parts_are_put_together_in_a_tree(store, monkeypatch):
@@ -251,7 +258,7 @@ def test_summaries_of_many_parts_are_put_together_in_a_tree(store, monkeypatch):
     fifth = next(r for r in asked.values() if "part 5 of 5" in r.prompt)
     assert f"2. {say(fifth).text}" in last.prompt
     again = StubPool()
-    assert run(store, again).tally.missing == 0
+    assert run(store, again).missing == 0
     store.run("drop", "?[summary_key] <- [[$k]] :rm summary_bodies {summary_key}",
               {"k": last.request_id}, write=True)  # fmt: skip
     run(store, again)
@@ -292,10 +299,10 @@ def test_a_function_of_5000_lines_gets_a_summary_from_a_real_model(store, tmp_pa
     manifest = replace(load_manifest(name), context=8192, prompt_budget=5000)
     put_files(store, {"a.py": function(5000), "b.py": SMALL})
     with SessionPool(manifest, sessions=8, device="cpu") as pool:
-        work = run(store, pool)
+        tally = run(store, pool)
         assert pool.stats().refused == 0
-        assert pool.stats().requests == work.tally.generated > 40
+        assert pool.stats().requests == tally.generated > 40
     found = summaries(store)
     assert found["a.py::f"]["status"] == "published", found["a.py::f"]["reasons"]
     assert found["a.py::f"]["text"] == found["b.py::g"]["text"]
-    assert work.tally.published == work.tally.generated
+    assert tally.published == tally.generated
