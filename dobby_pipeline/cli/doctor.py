@@ -20,7 +20,7 @@ from dobby_pipeline.schema.migrations import check_version, latest_version
 from dobby_pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from dobby_pipeline.inference.remote import ServerState
+    from dobby_pipeline.inference.remote.pool import ServerState
 
 GREETING_S = 60.0
 """How long a server may take to answer one token: it may have to load its model."""
@@ -34,8 +34,8 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        check: python, device, blas, model, database, dagster; with DOBBY_MLX_URL `server` for
-            each server, and no blas.
+        check: python, device, blas, model, database, dagster; `model` for each that DOBBY_ROUTES
+            may choose. With DOBBY_MLX_URL `server` for each server and model, and no blas.
         ok: whether it works.
         detail: what was found.
         advice: what to do; empty where it works.
@@ -109,12 +109,32 @@ def _blas(_: Settings) -> Finding:
     return Finding("blas", ok=True, detail=detail)
 
 
-def _model(found: Settings) -> Finding:
-    from dobby_pipeline.inference.manifests import load_manifest
-    from dobby_pipeline.inference.pull import require_pulled
-    from dobby_pipeline.inference.record import read_record
+def _each_model(look: Callable[[str], Finding]) -> "_Look":
+    """A look at all models that summaries may be made with; one that fails hides no other."""
 
-    manifest = load_manifest(found.model)
+    def looks(found: Settings) -> list[Finding]:
+        models = _routed(found)
+        return [
+            finding
+            for model in models
+            for finding in _look("model", lambda _, m=model: look(m), found)
+        ]
+
+    return looks
+
+
+def _routed(found: Settings) -> list[str]:
+    from dobby_pipeline.summaries.routing import read_router
+
+    return read_router(found.routes, found.model).models
+
+
+def _model(name: str) -> Finding:
+    from dobby_pipeline.inference.models.manifests import load_manifest
+    from dobby_pipeline.inference.models.pull import require_pulled
+    from dobby_pipeline.inference.models.record import read_record
+
+    manifest = load_manifest(name)
     folder = require_pulled(manifest)
     record = read_record(manifest.name)
     size = f", {record.size / 1e6:.0f} MB, revision {record.revision}" if record else ""
@@ -125,28 +145,32 @@ def _remote_device(found: Settings) -> Finding:
     return Finding("device", ok=True, detail=f"remote (sessions: {found.sessions})")
 
 
-def _remote_model(found: Settings) -> Finding:
+def _remote_model(name: str) -> Finding:
     """A manifest is all that is needed; with the tokenizer prompts are counted exactly."""
-    from dobby_pipeline.inference.manifests import load_manifest
-    from dobby_pipeline.inference.pull import is_pulled
+    from dobby_pipeline.inference.models.manifests import load_manifest
+    from dobby_pipeline.inference.models.pull import is_pulled
 
-    manifest = load_manifest(found.model)
+    manifest = load_manifest(name)
     counted = "by its tokenizer" if is_pulled(manifest) else "by bytes, it is not pulled"
     return Finding("model", ok=True, detail=f"{manifest.name}, prompts are measured {counted}")
 
 
 def _servers(found: Settings) -> list[Finding]:
-    from dobby_pipeline.inference.manifests import load_manifest
-    from dobby_pipeline.inference.remote import greet_servers
-    from dobby_pipeline.inference.remote_address import TOKEN_ENV, parse_addresses
-    from dobby_pipeline.inference.remote_server import Patience
+    from dobby_pipeline.inference.models.manifests import load_manifest
+    from dobby_pipeline.inference.remote.address import TOKEN_ENV, parse_addresses
+    from dobby_pipeline.inference.remote.pool import greet_servers
+    from dobby_pipeline.inference.remote.server import Patience
 
-    states = greet_servers(
-        load_manifest(found.model),
-        parse_addresses(found.mlx_url),
-        os.environ.get(TOKEN_ENV, ""),
-        Patience(answer_s=GREETING_S),
-    )
+    states = [
+        state
+        for model in _routed(found)
+        for state in greet_servers(
+            load_manifest(model),
+            parse_addresses(found.mlx_url),
+            os.environ.get(TOKEN_ENV, ""),
+            Patience(answer_s=GREETING_S),
+        )
+    ]
     return [_server(state) for state in states]
 
 
@@ -195,7 +219,7 @@ _LOOKS: dict[str, _Look] = {
     "python": _python,
     "device": _device,
     "blas": _blas,
-    "model": _model,
+    "model": _each_model(_model),
     "database": _database,
     "dagster": _dagster,
 }
@@ -203,7 +227,7 @@ _LOOKS: dict[str, _Look] = {
 _REMOTE_LOOKS: dict[str, _Look] = {
     "python": _python,
     "device": _remote_device,
-    "model": _remote_model,
+    "model": _each_model(_remote_model),
     "server": _servers,
     "database": _database,
     "dagster": _dagster,

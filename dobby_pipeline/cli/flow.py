@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from dobby_pipeline.cli.options import RunOptions
 from dobby_pipeline.cli.read import status_of
 from dobby_pipeline.cli.setting import settings, writing_store
 from dobby_pipeline.cli.terminal import TerminalReporter, say
@@ -38,18 +39,48 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print each target'
 @_TARGETS
 @click.option("--limit", type=click.IntRange(1), help="Only the first N records of each target.")
 @click.option(
-    "--level", type=click.Choice(["symbol"]), default="symbol", help="How far up to summarise."
+    "--level",
+    type=click.Choice(["symbol", "file", "repo"]),
+    default="repo",
+    help="How far up to summarise: symbols, files as well, or the repository too (the default).",
 )
+@click.option(
+    "--max-tokens-total",
+    type=click.IntRange(1),
+    help="Stop asking after so many tokens of each target; the next run goes on.",
+)
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Stop asking after so many minutes of each target; the next run goes on.",
+)
+@click.option(
+    "--with-callees",
+    is_flag=True,
+    help="Show the model what a symbol calls, by its summary; an edit then costs the callers too.",
+)
+@click.option("--estimate", is_flag=True, help="Only tell what it would cost; nothing is made.")
 @_WORKTREE
 @_JSON
 def summarize(
-    targets: tuple[str, ...], limit: int | None, level: str, worktree: bool, as_json: bool
+    targets: tuple[str, ...],
+    limit: int | None,
+    level: str,
+    max_tokens_total: int | None,
+    max_minutes: float | None,
+    with_callees: bool,
+    estimate: bool,
+    worktree: bool,
+    as_json: bool,
 ) -> None:
     """Summarise each TARGET: a path, a git URL, or a registered name."""
-    _ = level
     found = settings()
     _check_model(found)
-    _flow(found, "summarize_repo", targets, worktree, as_json, limit)
+    options = RunOptions(level, limit, with_callees, max_tokens_total, max_minutes)
+    if estimate:
+        _estimate(found, targets, options, worktree=worktree, as_json=as_json)
+        return
+    _flow(found, "summarize_repo", targets, worktree, as_json, options)
 
 
 @click.command()
@@ -67,13 +98,42 @@ def _flow(
     targets: tuple[str, ...],
     worktree: bool,
     as_json: bool,
-    limit: int | None,
+    options: RunOptions | None,
 ) -> None:
     """Each target in turn; one that fails does not stop the others."""
-    store = writing_store(found)
-    statuses = [_one(found, store, job, target, worktree, as_json, limit) for target in targets]
-    if any(statuses):
-        sys.exit(max(statuses))
+    store, worst = writing_store(found), 0
+    for target in targets:
+        exit_status, repo = _one(found, store, job, target, worktree, options)
+        worst = max(worst, exit_status)
+        if repo is None:
+            continue
+        # Of a run that failed nothing is read: what it failed of (a full disk, a database that
+        # is held) would fail this too, and be told twice.
+        if as_json:
+            click.echo(json.dumps(status_of(store, repo)))
+        elif not exit_status:
+            say(_done(job, repo.repo, status_of(store, repo)))
+    if worst:
+        sys.exit(worst)
+
+
+def _estimate(
+    found: Settings, targets: tuple[str, ...], options: RunOptions, *, worktree: bool, as_json: bool
+) -> None:
+    """Read each target's records, and tell what the rest of the flow would cost."""
+    from dobby_pipeline.cli.estimate import estimate_of, print_estimate
+
+    if found.routes:
+        say(f"estimated as if {found.model} wrote every summary: DOBBY_ROUTES is left out of it")
+    store, worst = writing_store(found), 0
+    for target in targets:
+        status, repo = _one(found, store, "ingest_repo", target, worktree, None)
+        worst = max(worst, status)
+        if repo and not status:
+            told = estimate_of(found, store, repo.repo, options)
+            print_estimate(repo.repo, told, as_json=as_json)
+    if worst:
+        sys.exit(worst)
 
 
 def _one(
@@ -82,29 +142,25 @@ def _one(
     job: str,
     target: str,
     worktree: bool,
-    as_json: bool,
-    limit: int | None,
-) -> int:
+    options: RunOptions | None,
+) -> tuple[int, Repo | None]:
+    """The exit status, and the repository that the target means."""
     try:
         repo = register(store, target, found.home, worktree=worktree)
     except DobbyError as error:
         say(f"dobby: {error}")
-        return error.exit_status
+        return error.exit_status, None
     # Dagster takes seconds to import; what can be refused without it has been.
     from dobby_pipeline.cli.runs import dagster_instance, run_job
+    from dobby_pipeline.inference.recorder import pulse
 
-    with dagster_instance(found) as instance, TerminalReporter() as reporter:
-        outcome = run_job(instance, found, job, repo.repo, reporter, limit)
+    with dagster_instance(found) as instance, TerminalReporter(pulse=pulse) as reporter:
+        outcome = run_job(instance, job, repo.repo, reporter, options)
     for problem in outcome.problems:
         say(f"dobby: {repo.repo}: {problem}")
     for note in outcome.notes:
         say(f"{repo.repo}: {note}")
-    status = status_of(store, repo)
-    if as_json:
-        click.echo(json.dumps(status))
-    elif outcome.success:
-        say(_done(job, repo.repo, status))
-    return 0 if outcome.success else 1
+    return 0 if outcome.success else 1, repo
 
 
 def register(store: CozoStore, target: str, home: Path, *, worktree: bool = False) -> Repo:
@@ -139,13 +195,16 @@ def _meant(store: CozoStore, target: str, *, worktree: bool) -> Repo:
 
 def _check_model(found: Settings) -> None:
     """Refuse before a run is started what would fail in it after the ingest."""
-    from dobby_pipeline.inference.manifests import load_manifest
-    from dobby_pipeline.inference.pull import require_pulled
-    from dobby_pipeline.inference.remote_address import parse_addresses
+    from dobby_pipeline.inference.models.manifests import load_manifest
+    from dobby_pipeline.inference.models.pull import require_pulled
+    from dobby_pipeline.inference.remote.address import parse_addresses
+    from dobby_pipeline.summaries.routing import read_router
 
-    manifest = load_manifest(found.model)
-    if not parse_addresses(found.mlx_url):  # servers have their own weights
-        require_pulled(manifest)
+    has_servers = bool(parse_addresses(found.mlx_url))  # they have their own weights
+    for model in read_router(found.routes, found.model).models:
+        manifest = load_manifest(model)
+        if not has_servers:
+            require_pulled(manifest)
 
 
 def _done(job: str, repo: str, status: dict[str, object]) -> str:

@@ -22,10 +22,13 @@ _COMMANDS = {
     "skipped": "read",
     "summaries": "read",
     "show": "show",
+    "export": "export",
     "gate": "gate",
     "models": "models",
     "verify": "upkeep",
     "gc": "upkeep",
+    "audit": "upkeep",
+    "cozo-server": "cozo_server",
     "bench": "bench",
     "doctor": "doctor",
 }
@@ -41,7 +44,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"dobby_pipeline.cli.{_COMMANDS[cmd_name]}")
-        return getattr(module, cmd_name)
+        return getattr(module, cmd_name.replace("-", "_"))
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

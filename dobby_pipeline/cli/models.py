@@ -4,19 +4,25 @@ Not here: how they are fetched, converted and checked (inference/).
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from dobby_pipeline.cli.setting import settings
+from dobby_pipeline.cli.setting import reading_store, settings
 from dobby_pipeline.cli.terminal import PullBar, say
-from dobby_pipeline.inference.convert import UNKNOWN, convert_model
-from dobby_pipeline.inference.manifests import QUANTIZE, load_manifest, weights_folder
-from dobby_pipeline.inference.models import ModelState, list_models
-from dobby_pipeline.inference.pull import pull as pull_model
-from dobby_pipeline.inference.verify import verify as verify_model
+from dobby_pipeline.inference.models.convert import UNKNOWN, convert_model
+from dobby_pipeline.inference.models.listing import ModelState, list_models
+from dobby_pipeline.inference.models.manifests import QUANTIZE, load_manifest, weights_folder
+from dobby_pipeline.inference.models.pull import pull as pull_model
+from dobby_pipeline.inference.models.verify import verify as verify_model
 from dobby_pipeline.settings import Settings
+from dobby_pipeline.sources.registry import get_repo
+
+if TYPE_CHECKING:
+    from dobby_pipeline.quality.model_report import ModelLine
 
 
 @click.group()
@@ -27,12 +33,38 @@ def models() -> None:
 @models.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(as_json: bool) -> None:
-    """List the models that have a manifest; `*` marks the one that DOBBY_MODEL names."""
+    """List the models that have a manifest.
+
+    `*` marks the one that DOBBY_MODEL names, `+` others that DOBBY_ROUTES may choose.
+    """
     from dobby_pipeline.inference.device import choose_device
+    from dobby_pipeline.summaries.routing import read_router
 
     found = settings()
+    routed = read_router(found.routes, found.model).models
     for state in list_models(choose_device(found.device).kind, found.memory_limit_gb):
-        click.echo(json.dumps(asdict(state)) if as_json else _line(state, found))
+        if as_json:
+            click.echo(json.dumps({**asdict(state), "used": state.name in routed}))
+        else:
+            click.echo(_line(state, found, routed))
+
+
+@models.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def report(name: str, as_json: bool) -> None:
+    """Compare the models that wrote the summaries of the repository NAME."""
+    from dobby_pipeline.quality.model_report import model_report
+
+    store = reading_store(settings())
+    lines = model_report(store, get_repo(store, name).repo)
+    if as_json:
+        for line in lines:
+            click.echo(json.dumps({"repo": name, **asdict(line)}))
+    elif lines:
+        _print_table(lines)
+    else:
+        say(f"{name}: has no summaries yet: run `dobby summarize {name}`")
 
 
 @models.command()
@@ -77,8 +109,8 @@ def verify(name: str) -> None:
     say(f"{name}: all files are whole, {golden}, and it answers: {verified.answer.text!r}")
 
 
-def _line(state: ModelState, found: Settings) -> str:
-    mark = "*" if state.name == found.model else " "
+def _line(state: ModelState, found: Settings, routed: Sequence[str]) -> str:
+    mark = "*" if state.name == found.model else "+" if state.name in routed else " "
     if state.problem:
         return f"{mark} {state.name:24} {state.problem}"
     pulled = f"pulled, {state.size / 1e6:.0f} MB" if state.pulled else "not pulled"
@@ -90,3 +122,27 @@ def _line(state: ModelState, found: Settings) -> str:
         f"{mark} {state.name:24} {state.parameters / 1e6:.0f}M, {state.licence}, context "
         f"{state.context}, {pulled}, {memory}; {state.source}"
     )
+
+
+def _print_table(lines: "Sequence[ModelLine]") -> None:
+    click.echo(
+        f"{'level':7}{'model':24}{'summaries':>10}{'published':>10}{'extracts':>9}{'pass rate':>10}"
+        f"{'at first':>9}{'tokens in':>10}{'out':>6}{'ms':>8}{'confidence':>11}"
+    )
+    for line in lines:
+        rates = (_percent(line.pass_rate), _percent(line.first_pass_rate))
+        costs = (_number(line.prompt_tokens), _number(line.output_tokens), _number(line.ms))
+        sure = "-" if line.confidence is None else f"{line.confidence:.2f}"
+        click.echo(
+            f"{line.level:7}{line.model:24}{line.summaries:>10}{line.published:>10}"
+            f"{line.extractive:>9}{rates[0]:>10}{rates[1]:>9}{costs[0]:>10}{costs[1]:>6}"
+            f"{costs[2]:>8}{sure:>11}"
+        )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"

@@ -10,12 +10,14 @@ import click
 
 from dobby_pipeline.cli.setting import reading_store, settings, writing_store
 from dobby_pipeline.cli.terminal import say
+from dobby_pipeline.errors import UsageError
 from dobby_pipeline.sources.open_source import check_source
 from dobby_pipeline.sources.registry import (
     DATABASE_KINDS,
     Repo,
     add_repo,
     checked,
+    get_repo,
     list_repos,
     remove_repo,
 )
@@ -84,10 +86,18 @@ def list_(as_json: bool) -> None:
 def remove(name: str) -> None:
     """Forget NAME and everything stored of it. The repository itself is not touched."""
     found = settings()
-    remove_repo(reading_store(found), name)
+    store = reading_store(found)
+    get_repo(store, name)
+    from dobby_pipeline.automation.commits import busy_partitions
     from dobby_pipeline.cli.runs import dagster_instance
     from dobby_pipeline.partitions import repo_partitions
 
     with dagster_instance(found) as instance:
+        if name in busy_partitions(instance):
+            raise UsageError(
+                f"a run of {name} is queued or under way, and would write after the removal: "
+                "terminate it in the UI, or wait for its end"
+            )
+        remove_repo(store, name)
         instance.delete_dynamic_partition(repo_partitions.name or "", name)
     say(f"{name}: removed")

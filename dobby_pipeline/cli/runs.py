@@ -5,28 +5,25 @@ waits for the GPU pool like the UI's runs do.
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
 from dobby_pipeline import errors
-from dobby_pipeline.automation import summarize_repo
+from dobby_pipeline.cli.options import RunOptions
 from dobby_pipeline.definitions import build_defs
 from dobby_pipeline.partitions import repo_partitions
 from dobby_pipeline.progress import Reporter
-from dobby_pipeline.quality.checks import LIMIT_TAG
+from dobby_pipeline.quality.summary_checks import LIMIT_TAG
+from dobby_pipeline.run_lock import run_lock, settle_dead_runs
 from dobby_pipeline.settings import Settings, project_file
-
-LOCK_TAG = "dobby/lock"
-"""Names the file that a run of the command line keeps locked while its process lives."""
+from dobby_pipeline.summaries.budget import ENDED_EARLY
 
 
 @dataclass(frozen=True)
@@ -59,22 +56,28 @@ def dagster_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
 
 def run_job(
     instance: dg.DagsterInstance,
-    settings: Settings,
     job: str,
     repo: str,
     reporter: Reporter,
-    limit: int | None = None,
+    options: RunOptions | None = None,
 ) -> Outcome:
-    """Run `job` for one partition, here, and wait for its end."""
+    """Run `job` for one partition, here, and wait for its end.
+
+    Args:
+        options: of a job that makes summaries.
+    """
     instance.add_dynamic_partitions(repo_partitions.name or "", [repo])
     run_id = str(uuid4())
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    tags = {LOCK_TAG: str(settings.home / "runs" / f"{run_id}.lock")}
-    if limit is not None and job == summarize_repo.name:
-        config["ops"] = {"symbol_summaries": {"config": {"limit": limit}}}
-        tags[LIMIT_TAG] = str(limit)
+    tags = dict[str, str]()
+    selection: list[dg.AssetKey] | None = None
+    if options is not None:
+        config["ops"] = options.config
+        selection = [dg.AssetKey(name) for name in options.assets]
+        if options.leaves_out:
+            tags[LIMIT_TAG] = options.leaves_out
     definitions = build_defs({"progress": reporter})
-    with _lock(Path(tags[LOCK_TAG])):
+    with run_lock(instance, run_id):
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
             partition_key=repo,
@@ -82,47 +85,9 @@ def run_job(
             run_config=config,
             tags=tags,
             raise_on_error=False,
+            asset_selection=selection,
         )
     return _outcome(result)
-
-
-def settle_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Mark as failed the runs whose process was killed, and free what they held.
-
-    Such a run would stay `started` for ever, and its place in the GPU pool would stay taken.
-    The kernel drops a dead process's file lock, so a lock that can be had tells the truth.
-    """
-    unfinished = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)):
-        path = run.tags.get(LOCK_TAG)
-        if path and (lock := _try_lock(Path(path))):
-            instance.report_run_failed(run, "The process of this run ended without a word.")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-            lock.close()
-            Path(path).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Generator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def _try_lock(path: Path) -> IO[str] | None:
-    """The locked file, or None while its owner lives."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
 
 
 def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
@@ -134,7 +99,13 @@ def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
     blocking = [e for e in evaluations if e.severity == dg.AssetCheckSeverity.ERROR]
     problems = [problem for problem in problems if problem]
     problems += [f"the check {e.check_name} failed: {e.description}" for e in blocking]
-    notes = [f"{e.check_name}: {e.description}" for e in evaluations if e not in blocking]
+    ended = [
+        event.materialization.metadata[ENDED_EARLY].value
+        for event in result.all_events
+        if event.is_step_materialization and ENDED_EARLY in event.materialization.metadata
+    ]
+    notes = [f"{reason}: the next run goes on" for reason in dict.fromkeys(ended)]
+    notes += [f"{e.check_name}: {e.description}" for e in evaluations if e not in blocking]
     return Outcome(result.run_id, result.success, problems, notes)
 
 

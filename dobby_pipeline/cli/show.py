@@ -15,7 +15,7 @@ from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.errors import UsageError
 from dobby_pipeline.quality.gate import PUBLISHED
 from dobby_pipeline.sources.registry import get_repo
-from dobby_pipeline.summaries.read import read_summaries
+from dobby_pipeline.summaries.read import Found, Wanted, find_summaries
 
 
 @click.command()
@@ -26,34 +26,43 @@ def show(address: str) -> None:
     name, _, rest = address.partition(":")
     path, _, symbol = rest.partition("::")
     repo = get_repo(store, name)
-    rows = list(read_summaries(store, repo.repo, path=path, symbol=symbol))
-    if not rows:
+    wanted = Wanted(path=path, symbol=symbol)
+    found = list(find_summaries(store, repo.repo, wanted))
+    if not found:
         raise UsageError(
             f"{address} has no summary: see `dobby status {name}`, or make them with "
             f"`dobby summarize {name}`"
         )
-    for file, group in groupby(rows, key=lambda row: row["path"]):
-        click.echo("\n" + click.style(file, bold=True))
-        for row in group:
-            _print_one(row, full=bool(symbol))
+    # The repository's first, and each file's before those of its symbols.
+    found.sort(key=lambda one: (one.row["path"], one.row["level"] == "symbol"))
+    for file, group in groupby(found, key=lambda one: one.row["path"]):
+        click.echo("\n" + click.style(file or repo.repo, bold=True))
+        for one in group:
+            _print_one(one, full=bool(symbol))
 
 
-def _print_one(row: Row, *, full: bool) -> None:
+def _print_one(found: Found, *, full: bool) -> None:
+    row = found.row
     lines = click.style(f"lines {row['start_line']}-{row['end_line']}", dim=True)
-    click.echo(f"  {click.style(row['symbol'], fg='cyan')}  {lines}")
-    if row["status"] == PUBLISHED:
-        _print_text(row["text"])
-    else:
-        _print_text(f"{click.style('quarantined', fg='yellow')}: {'; '.join(row['reasons'])}")
+    marks = [] if found.fresh else [click.style("stale", fg="red")]
+    if row["status"] != PUBLISHED:
+        marks.append(click.style("quarantined", fg="yellow"))
+    elif row["origin"] != "generated":
+        marks.append(row["origin"])
+    if row["level"] == "symbol":
+        click.echo(f"  {click.style(row['symbol'], fg='cyan')}  {lines}")
+    text = row["text"] if row["status"] == PUBLISHED else "; ".join(row["reasons"])
+    _print_text(f"{', '.join(marks)}: {text}" if marks else text, row["level"] == "symbol")
     if full:
         for line in _provenance(row):
             click.echo(click.style(f"    {line}", dim=True))
 
 
-def _print_text(text: str) -> None:
+def _print_text(text: str, is_symbol: bool) -> None:
     """Wrapped for a terminal; on one line for whoever reads it through a pipe."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1_000_000
-    click.echo(textwrap.fill(text, width, initial_indent="    ", subsequent_indent="    "))
+    indent = "    " if is_symbol else "  "
+    click.echo(textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent))
 
 
 def _provenance(row: Row) -> list[str]:

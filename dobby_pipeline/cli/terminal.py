@@ -22,8 +22,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from dobby_pipeline.inference.pull import PullProgress
-from dobby_pipeline.progress import LogReporter, Progress, Report
+from dobby_pipeline.inference.models.pull import PullProgress
+from dobby_pipeline.progress import LogReporter, Progress, Report, no_pulse
 
 
 def say(message: str) -> None:
@@ -37,12 +37,19 @@ class TerminalReporter:
 
     On a terminal each step has a bar with its rate and the time left. Elsewhere it is a line
     every few seconds, as for the log.
+
+    Attributes:
+        pulse: as of `LogReporter`.
     """
 
     console: Console = field(default_factory=lambda: Console(file=sys.stderr))
+    pulse: Callable[[], str] = no_pulse
     _bars: Bars | None = field(default=None, init=False)
     _tasks: dict[str, TaskID] = field(default_factory=dict[str, TaskID], init=False)
-    _plain: LogReporter = field(default_factory=LogReporter, init=False)
+    _plain: LogReporter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._plain = LogReporter(pulse=self.pulse)
 
     def __enter__(self) -> "TerminalReporter":
         if self.console.is_terminal:
@@ -69,7 +76,7 @@ class TerminalReporter:
 
     def to(self, log: Callable[[str], None]) -> Report:
         """As `Reporter.to`."""
-        to_log = LogReporter().to(log)
+        to_log = LogReporter(pulse=self.pulse).to(log)
         to_terminal = self._draw if self._bars else self._plain.to(say)
 
         def report(progress: Progress) -> None:
@@ -85,9 +92,8 @@ class TerminalReporter:
         name = f"{progress.repo}: {progress.stage}"
         if name not in self._tasks:
             self._tasks[name] = bars.add_task(name, total=progress.total, note="")
-        bars.update(
-            self._tasks[name], completed=progress.done, total=progress.total, note=progress.note
-        )
+        note = progress.beside(self.pulse).note
+        bars.update(self._tasks[name], completed=progress.done, total=progress.total, note=note)
 
 
 @dataclass

@@ -12,8 +12,8 @@ import pytest
 
 from dobby_pipeline.cli.main import main
 from dobby_pipeline.cozo.store import CozoStore
-from dobby_pipeline.inference.manifests import load_manifest
-from dobby_pipeline.inference.pull import pull
+from dobby_pipeline.inference.models.manifests import load_manifest
+from dobby_pipeline.inference.models.pull import pull
 from dobby_pipeline_tests.inference.tiny_model import (
     write_manifest,
     write_random_model,
@@ -62,13 +62,14 @@ class Workplace:
         return Done(status, *self.capsys.readouterr())
 
     def start(self, *args: object, **env: str) -> "subprocess.Popen[str]":
-        """Start the command in a process of its own."""
+        """Start the command in a process of its own, which leads a group of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "dobby_pipeline.cli.main", *map(str, args)],
             env={**os.environ, "DAGSTER_HOME": "", **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
 
 

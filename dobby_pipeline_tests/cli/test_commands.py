@@ -8,7 +8,7 @@ import pytest
 
 from dobby_pipeline.schema.migrations import latest_version
 from dobby_pipeline_tests.cli.conftest import SENTENCE
-from dobby_pipeline_tests.inference.gguf_models import write_gguf_model
+from dobby_pipeline_tests.inference.models.gguf_models import write_gguf_model
 
 
 def test_repos_are_added_listed_and_removed(workplace, git_repo):
@@ -213,7 +213,7 @@ def test_verify_names_what_does_not_hold_and_gc_removes_what_nothing_refers_to(w
     assert "a.py::f" in workplace.dobby("verify").out
     workplace.dobby("repos", "remove", "example")
     assert "0 summary bodies removed" in workplace.dobby("gc").err
-    assert "1 summary bodies removed" in workplace.dobby("gc", "--days", "0").err
+    assert "3 summary bodies removed" in workplace.dobby("gc", "--days", "0").err
 
 
 def test_bench_passes_the_figures_on_and_fails_where_one_misses_its_target(
@@ -240,6 +240,10 @@ def test_bench_passes_the_figures_on_and_fails_where_one_misses_its_target(
     both = workplace.dobby("bench")
     assert both.status == 1
     assert [line.split()[-1] for line in both.out.splitlines()] == ["met)", "MISSED)"]
+    (tmp_path / "absent.py").write_text("raise SystemExit('no ctags: install it')\n")
+    rest = workplace.dobby("bench", "absent", "good")
+    assert (rest.status, "met)" in rest.out) == (1, True)
+    assert "absent ended with status 1" in rest.err
     unknown = workplace.dobby("bench", "other")
     assert unknown.status == 2
-    assert "good, slow" in unknown.err
+    assert "absent, good, slow" in unknown.err

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from dobby_pipeline.cozo.store import StoreError
-from dobby_pipeline.inference.manifests import weights_folder
+from dobby_pipeline.inference.models.manifests import weights_folder
 from dobby_pipeline.summaries.read import FIELDS
 from dobby_pipeline_tests.cli.conftest import SENTENCE
 from dobby_pipeline_tests.conftest import commit_files, git
@@ -52,8 +52,11 @@ def test_a_repository_goes_through_the_whole_flow(workplace, git_repo):
         "records": 4,
         "skipped": {"unsupported": 1},
         "symbol": {"published": 4, "quarantined": 0, "missing": 0},
-        "file": {"published": 0, "quarantined": 0, "missing": 2},
-        "repo_summary": {"published": 0, "quarantined": 0, "missing": 1},
+        "file": {"published": 2, "quarantined": 0, "missing": 0},
+        "repo_summary": {"published": 1, "quarantined": 0, "missing": 0},
+        "extractive": {"symbol": 0, "file": 0, "repo_summary": 0},
+        "stale": {"symbol": 0, "file": 0, "repo_summary": 0},
+        "latest_commit": commit,
     }
 
     records = workplace.dobby("records", "example", "--json").rows
@@ -73,7 +76,9 @@ def test_a_repository_goes_through_the_whole_flow(workplace, git_repo):
     ]
 
     summaries = workplace.dobby("summaries", "example", "--json").rows
-    assert [tuple(row) for row in summaries] == [FIELDS] * 4
+    assert [tuple(row) for row in summaries] == [FIELDS] * (4 + 2 + 1)
+    assert [row["path"] for row in summaries[4:]] == ["pkg/one.py", "web/app.js", ""]
+    assert [row["level"] for row in summaries[4:]] == ["file", "file", "repo"]
     by_symbol = {row["symbol"]: row for row in summaries}
     row = by_symbol["add"]
     assert row["text"] == SENTENCE
@@ -94,7 +99,8 @@ def test_a_repository_goes_through_the_whole_flow(workplace, git_repo):
     assert "unsupported" in workplace.dobby("skipped", "example").out
     assert "pkg/one.py:1" in workplace.dobby("records", "example").out
     assert workplace.dobby("summaries", "example", "--json", "--status", "quarantined").rows == []
-    assert workplace.dobby("summaries", "example", "--json", "--level", "file").rows == []
+    (file, _) = workplace.dobby("summaries", "example", "--json", "--level", "file").rows
+    assert (file["path"], file["symbol"], file["start_line"]) == ("pkg/one.py", "", 1)
 
 
 def test_the_run_shows_in_dagster_with_its_figures(workplace, git_repo):
@@ -107,7 +113,7 @@ def test_the_run_shows_in_dagster_with_its_figures(workplace, git_repo):
     counts = {row.data["name"]: row.data["count"] for row in records["records by language"].records}
     assert counts == {"python": 3, "javascript": 1}
     figures = last_metadata(workplace.home, "symbol_summaries")
-    assert (figures["generated"], figures["model"], figures["device"]) == (4, "sentence", "cpu")
+    assert (figures["generated"], figures["models"], figures["device"]) == (4, "sentence", "cpu")
     assert figures["prompt tokens"] > 40
     assert figures["records a minute"] > 0
     assert SENTENCE in figures["samples"]
@@ -141,7 +147,7 @@ def test_an_edit_generates_the_changed_symbols_only_and_leaves_no_orphans(workpl
     workplace.dobby("summarize", "example")
     assert last_metadata(workplace.home, "symbol_summaries")["generated"] == 1
     summaries = workplace.dobby("summaries", "example", "--json").rows
-    assert {row["symbol"] for row in summaries} == {"add", "Box", "Box.open"}
+    assert {row["symbol"] for row in summaries} == {"", "add", "Box", "Box.open"}
     rows = workplace.store.run("all", "?[path] := *symbol_summaries{path}")
     assert {row["path"] for row in rows} == {"pkg/one.py"}
 
@@ -178,16 +184,20 @@ def test_ingest_needs_no_model(workplace, git_repo, monkeypatch):
     assert done.rows[0]["symbol"]["missing"] == 4
 
 
-def test_a_model_that_babbles_is_quarantined_and_fails_the_check(workplace, git_repo, monkeypatch):
+def test_of_a_model_that_babbles_nothing_is_published_and_the_run_fails(
+    workplace, git_repo, monkeypatch
+):
     monkeypatch.setenv("DOBBY_MODEL", "random")
     done = workplace.dobby("summarize", git_repo(FILES))
     assert done.status == 1
     assert "enough_is_published failed" in done.err
     status = workplace.dobby("status", "example", "--json").rows[0]
-    assert status["symbol"] == {"published": 0, "quarantined": 4, "missing": 0}
+    assert status["symbol"] == {"published": 4, "quarantined": 0, "missing": 0}
+    assert status["extractive"] == {"symbol": 4, "file": 0, "repo_summary": 0}
+    assert status["file"]["missing"] == 2
     rows = workplace.dobby("summaries", "example", "--json").rows
-    assert all(row["reasons"] for row in rows)
-    assert "quarantined" in workplace.dobby("show", "example").out
+    assert all(row["reasons"] and row["origin"] == "extractive" for row in rows)
+    assert "extractive: `add` is a python function" in workplace.dobby("show", "example").out
 
 
 def test_a_prompt_over_the_budget_is_refused_by_name_and_the_rest_goes_on(workplace, git_repo):
@@ -195,9 +205,9 @@ def test_a_prompt_over_the_budget_is_refused_by_name_and_the_rest_goes_on(workpl
     done = workplace.dobby("summarize", git_repo({"a.py": "def f(): return 1\n", "b.py": long}))
     rows = {row["symbol"]: row for row in workplace.dobby("summaries", "example", "--json").rows}
     assert rows["f"]["status"] == "published"
-    assert rows["long"]["status"] == "quarantined"
     assert rows["long"]["reasons"][0].startswith("prompt_too_long")
-    assert (rows["long"]["text"], rows["long"]["origin"]) == ("", "none")
+    assert rows["long"]["origin"] == "extractive"
+    assert rows["long"]["text"] == "`long` is a python function, declared as `def long()`."
     assert done.status == 0
 
 
@@ -234,9 +244,11 @@ def many(git_repo):
 
 
 def committed(store) -> dict[str, str]:
-    """When each summary body was made; empty while the schema is not there yet."""
+    """When each symbol's summary was made; empty while the schema is not there yet."""
+    made = """?[k, t] := *summary_bodies{summary_key: k, created_at: t, prompt_version: v},
+                         starts_with(v, 'symbol')"""
     try:
-        rows = store.run("made", "?[k, t] := *summary_bodies{summary_key: k, created_at: t}")
+        rows = store.run("made", made)
     except StoreError:
         return {}
     return {row["k"]: row["t"] for row in rows}

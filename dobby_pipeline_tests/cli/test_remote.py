@@ -8,19 +8,19 @@ import dagster as dg
 import pytest
 
 from dobby_pipeline.definitions import build_defs
-from dobby_pipeline.inference import remote
+from dobby_pipeline.inference.remote import pool as remote
 from dobby_pipeline.inference.requests import Request
 from dobby_pipeline.inference.resource import MlxSessionsResource
 from dobby_pipeline.settings import Settings
 from dobby_pipeline_tests.cli.conftest import SENTENCE
 from dobby_pipeline_tests.cli.test_flow import FILES, last_metadata
-from dobby_pipeline_tests.inference.llm_server import (
+from dobby_pipeline_tests.inference.remote.llm_server import (
     completion,
     free_port,
     mlx_server,
     standing_in,
 )
-from dobby_pipeline_tests.inference.test_remote import QUICK
+from dobby_pipeline_tests.inference.remote.test_pool import QUICK
 
 SECRET = "sk-secret-of-the-test"
 
