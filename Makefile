@@ -27,7 +27,7 @@ endif
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,distributed]'
 	@touch $@
 
 demo: setup ## Summarise 24 symbols of this repository with the embedded model, and show them
@@ -45,7 +45,7 @@ ui: setup ## Open Dagster on http://localhost:3000
 
 test: $(VENV)/.installed-dev ## Run the whole test suite, with coverage
 	$(BIN)/dobby models pull smollm2-135m
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 check: $(VENV)/.installed-dev ## Lint, check types, validate the definitions
 	$(BIN)/ruff check .

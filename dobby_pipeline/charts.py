@@ -5,7 +5,7 @@ picture is drawn.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,32 @@ def bar_chart(charts: Mapping[str, Mapping[str, int]]) -> str:
         axes.margins(x=0.15)
         axes.set_title(title, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
+    return _image(figure, ", ".join(drawn))
+
+
+def line_chart(lines: Mapping[str, Sequence[tuple[float, float]]], across: str) -> str:
+    """A panel for each title, one under the other over the same axis, as a markdown image.
+
+    Args:
+        lines: points (x, y) by title, in order of x; a title with fewer than two is left out.
+        across: what x is.
+    """
+    from matplotlib.figure import Figure
+
+    drawn = {title: points for title, points in lines.items() if len(points) > 1}
+    if not drawn:
+        return "Nothing to draw."
+    figure = Figure(figsize=(8, 0.5 + 1.4 * len(drawn)), layout="constrained")
+    panels = figure.subplots(len(drawn), sharex=True, squeeze=False)[:, 0]
+    for axes, (title, points) in zip(panels, drawn.items(), strict=True):
+        across_values, values = zip(*points, strict=True)
+        axes.plot(across_values, values, color="#4f43dd")
+        axes.fill_between(across_values, values, color="#4f43dd", alpha=0.12, linewidth=0)
+        axes.set_title(title, loc="left", fontsize="medium")
+        axes.set_ylim(bottom=0)
+        axes.margins(x=0)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[-1].set_xlabel(across)
     return _image(figure, ", ".join(drawn))
 
 

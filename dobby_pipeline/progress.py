@@ -5,7 +5,7 @@ Not here: the bar (cli/).
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 
@@ -41,6 +41,17 @@ class Progress:
         """Whether the step is at its end."""
         return self.done == self.total
 
+    def beside(self, pulse: "Callable[[], str]") -> "Progress":
+        """The same moment with what the engine is at in its note, unless it is the last."""
+        if self.finished:
+            return self
+        return replace(self, note=", ".join(filter(None, (self.note, pulse()))))
+
+
+def no_pulse() -> str:
+    """Nothing is known of what is under way."""
+    return ""
+
 
 Report = Callable[[Progress], None]
 
@@ -55,9 +66,14 @@ class Reporter(Protocol):
 
 @dataclass
 class LogReporter:
-    """Progress as log lines, one in `every_s` seconds at most, and the last moment always."""
+    """Progress as log lines, one in `every_s` seconds at most, and the last moment always.
+
+    Attributes:
+        pulse: what the engine is at, in a few words; empty when it is not at work.
+    """
 
     every_s: float = 10.0
+    pulse: Callable[[], str] = no_pulse
     _last: float = field(default=float("-inf"), init=False)
 
     def to(self, log: Callable[[str], None]) -> Report:
@@ -67,6 +83,6 @@ class LogReporter:
             now = time.monotonic()
             if progress.finished or now - self._last >= self.every_s:
                 self._last = now
-                log(progress.line)
+                log(progress.beside(self.pulse).line)
 
         return report

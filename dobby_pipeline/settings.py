@@ -10,10 +10,14 @@ from pathlib import Path
 
 from dobby_pipeline.errors import UsageError
 
+ROUTES_ENV = "DOBBY_ROUTES"
+"""A file of rules that choose among models."""
+
 DEFAULT_HOME = ".dobby"
 DEFAULT_MODEL = "smollm2-135m"
 DEFAULT_SESSIONS = 20
 DEFAULT_MEMORY_LIMIT_GB = 8.0
+MOST_PORT = 65535
 DEVICES = ("auto", "gpu", "cpu")
 
 
@@ -33,6 +37,8 @@ class Settings:
         model: a manifest's name under models/.
         sessions: parallel sessions of the pool; None for `auto`, as many as fit.
         device: one of DEVICES.
+        metrics_port: where Prometheus may ask on this machine while a run lasts; 0 for nowhere.
+        routes: absolute path of the rules that choose among models; empty for `model` alone.
         memory_limit_gb: for weights, KV cache and MLX's own cache together, in 10^9 bytes.
     """
 
@@ -45,6 +51,8 @@ class Settings:
     memory_limit_gb: float = DEFAULT_MEMORY_LIMIT_GB
     source_cozo_auth: str = field(default="", repr=False)
     mlx_url: str = field(default="", repr=False)
+    metrics_port: int = 0
+    routes: str = ""
 
     @property
     def dagster_home(self) -> Path:
@@ -69,6 +77,8 @@ class Settings:
             sessions=_sessions(env),
             device=_one_of(env, "DOBBY_DEVICE", DEVICES),
             memory_limit_gb=_positive_float(env, "DOBBY_MEMORY_LIMIT_GB", DEFAULT_MEMORY_LIMIT_GB),
+            metrics_port=_port(env, "DOBBY_METRICS_PORT"),
+            routes=_path(env, ROUTES_ENV),
         )
 
 
@@ -90,6 +100,18 @@ def _sessions(env: Mapping[str, str]) -> int | None:
         return None
     if not value.isdecimal() or int(value) < 1:
         raise UsageError(f"DOBBY_SESSIONS={value!r}: give a whole number of 1 or more, or auto")
+    return int(value)
+
+
+def _path(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name)
+    return str(Path(value).expanduser().absolute()) if value else ""
+
+
+def _port(env: Mapping[str, str], name: str) -> int:
+    value = env.get(name) or "0"
+    if not (value.isascii() and value.isdecimal()) or int(value) > MOST_PORT:
+        raise UsageError(f"{name}={value!r}: give the number of a port, 1 to {MOST_PORT}")
     return int(value)
 
 

@@ -32,6 +32,7 @@ def test_each_variable_is_read():
             "DOBBY_DEVICE": "cpu",
             "DOBBY_MEMORY_LIMIT_GB": "2.5",
             "DOBBY_MLX_URL": "http://localhost:8080/v1",
+            "DOBBY_METRICS_PORT": "9101",
         }
     )
     assert settings == Settings(
@@ -43,6 +44,7 @@ def test_each_variable_is_read():
         "cpu",
         2.5,
         mlx_url="http://localhost:8080/v1",
+        metrics_port=9101,
     )
 
 
@@ -53,6 +55,9 @@ def test_each_variable_is_read():
         ("DOBBY_SESSIONS", "-3"),
         ("DOBBY_SESSIONS", "many"),
         ("DOBBY_DEVICE", "tpu"),
+        ("DOBBY_METRICS_PORT", "-1"),
+        ("DOBBY_METRICS_PORT", "65536"),
+        ("DOBBY_METRICS_PORT", "http"),
         ("DOBBY_MEMORY_LIMIT_GB", "0"),
         ("DOBBY_MEMORY_LIMIT_GB", "nan"),
         ("DOBBY_MEMORY_LIMIT_GB", "inf"),
