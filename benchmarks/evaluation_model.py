@@ -14,18 +14,18 @@ import sys
 from pathlib import Path
 
 from dobby_pipeline.cli.terminal import PullBar
-from dobby_pipeline.inference import wheel
-from dobby_pipeline.inference.convert import convert_model
-from dobby_pipeline.inference.digests import require, sha256
-from dobby_pipeline.inference.fetch import fetch
-from dobby_pipeline.inference.manifests import (
+from dobby_pipeline.inference.models import wheel
+from dobby_pipeline.inference.models.convert import convert_model
+from dobby_pipeline.inference.models.digests import require, sha256
+from dobby_pipeline.inference.models.fetch import fetch
+from dobby_pipeline.inference.models.manifests import (
     Manifest,
     WheelSource,
     load_manifest,
     manifest_names,
     weights_root,
 )
-from dobby_pipeline.inference.pull import PullProgress, Report, pull
+from dobby_pipeline.inference.models.pull import PullProgress, Report, pull
 
 NAME = "evaluation-qwen2.5-coder-0.5b"
 FILE = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"

@@ -21,6 +21,8 @@ from dobby_pipeline.quality.reading import KnownNames
 from dobby_pipeline.summaries.prompts import load_prompt
 
 SET = Path(__file__).parent / "gate_set"
+PLAIN = Path(__file__).parent / "plain_prompt"
+"""The prompt that the parroting summaries of the set repeat."""
 BROKEN = ("empty", "cut", "repeated", "parroted", "wrong_language", "invented_call")
 MEANING = ("model_wrong", "opposite", "swapped", "swapped_far")
 """Kinds that are well-formed and wrong: only knowing what the code does tells them all."""
@@ -49,7 +51,7 @@ def judged(part: str) -> Iterator[Judged]:
     functions = {row["id"]: row for row in _read("functions.jsonl")}
     repositories = {row["repository"]: row for row in _read("repositories.jsonl")}
     names = {name: KnownNames(row["names"].split()) for name, row in repositories.items()}
-    instructions = load_prompt("symbol").instructions
+    instructions = load_prompt("symbol", folder=PLAIN).instructions
     for row in _read("summaries.jsonl"):
         function, repository = functions[row["function"]], row["function"].partition(":")[0]
         if repositories[repository]["part"] == part:

@@ -10,13 +10,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import at_most, below, commit_all, in_child, sdist, told
+from measure import at_most, below, commit_all, in_child, needs, sdist, told
 
 NETWORKX = "3.4.2"
 SMALL, LARGE = 10_000, 100_000
 
 
-def ingest(folder: Path, home: Path, run: str) -> float:
+def ingest(folder: Path, home: Path, run: str, repo: str = "bench") -> float:
     """Seconds of one ingest of HEAD into a store, imports and Dagster left out."""
     from dobby_pipeline.cozo.partition import write_partition
     from dobby_pipeline.cozo.store import CozoStore
@@ -31,8 +31,8 @@ def ingest(folder: Path, home: Path, run: str) -> float:
     start = time.perf_counter()
     repository = open_repository(folder)
     source = GitSource(repository, resolve_commit(repository, "HEAD"))
-    batches = Ingest(store, "bench", run, source, lambda _: None).batches()
-    write_partition(store, SOURCE_RECORDS, "bench", run, batches, whole=batches.whole)
+    batches = Ingest(store, repo, run, source, lambda _: None).batches()
+    write_partition(store, SOURCE_RECORDS, repo, run, batches, whole=batches.whole)
     batches.finish()
     return time.perf_counter() - start
 
@@ -49,6 +49,7 @@ def looks(folder: Path, home: Path) -> dict[str, float]:
 
 def networkx() -> None:
     """One repository of 900 files: against ctags, then again, then with one changed file."""
+    needs(shutil.which("ctags"), "universal-ctags beside it")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "networkx"
         shutil.copytree(sdist("networkx", NETWORKX), folder)
@@ -97,6 +98,6 @@ def _many_files(folder: Path, count: int) -> None:
 
 
 if __name__ == "__main__":
-    chosen = sys.argv[1:] or ["networkx", "growth"]
+    chosen = sys.argv[1:] or ["growth", "networkx"]
     for benchmark in chosen:
         {"networkx": networkx, "growth": growth}[benchmark]()

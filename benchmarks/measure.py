@@ -107,6 +107,12 @@ def _run(sender: Any, function: Callable[..., Any], args: tuple[object, ...]) ->
     sender.send((result, peak))
 
 
+def needs(there: object, what: str) -> None:
+    """End with a line that says what to install, where it is not there."""
+    if not there:
+        sys.exit(f"{Path(sys.argv[0]).name} needs {what}")
+
+
 def sdist(package: str, version: str) -> Path:
     """A source release of the package registry, committed into a git repository of its own."""
     folder = CORPORA / f"{package}-{version}"

@@ -101,7 +101,7 @@ def repeated(function: Row, rng: random.Random, *_: Any) -> Row:
 
 def parroted(function: Row, rng: random.Random, *_: Any) -> Row:
     """A sentence of the prompt, alone or behind the summary."""
-    prompt = load_prompt("symbol")
+    prompt = load_prompt("symbol", folder=HERE.parent / "plain_prompt")
     said = prompt.fill(language=function["language"], kind="function", code="")
     lines = [*prompt.system.splitlines(), *said.splitlines()]
     sentence = rng.choice([line for line in lines if len(line.split()) > 9 and "```" not in line])
