@@ -78,6 +78,8 @@ def new_commits(context: dg.SensorEvaluationContext, cozo: CozoResource) -> dg.S
     if not store.exists:
         return dg.SensorResult(skip_reason=f"nothing is registered in {cozo.home} yet")
     migrate(store)
+    # Before the registry: a repository that is registered in between would count as removed.
+    present = set(context.instance.get_dynamic_partitions(repo_partitions.name or ""))
     with store.held("read the registry") as held:
         repos, read = list_repos(held), last_read(held)
     cursor = CommitCursor.from_json(context.cursor)
@@ -90,7 +92,7 @@ def new_commits(context: dg.SensorEvaluationContext, cozo: CozoResource) -> dg.S
         run_requests=[
             dg.RunRequest(run_key=key, partition_key=repo) for repo, (key, _) in requests
         ],
-        dynamic_partitions_requests=_partitions(context, {repo.repo for repo in repos}),
+        dynamic_partitions_requests=_partitions(context, present, {repo.repo for repo in repos}),
         skip_reason=None if requests else _told(len(repos), tick),
         cursor=cursor.to_json(),
     )
@@ -169,13 +171,12 @@ def _events(requests: Sequence[tuple[str, tuple[str, str]]]) -> Iterator[Event]:
 
 
 def _partitions(
-    context: dg.SensorEvaluationContext, wanted: set[str]
+    context: dg.SensorEvaluationContext, present: set[str], wanted: set[str]
 ) -> list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
     """What makes the partitions equal to the registry; one with a run under way waits for it.
 
     A run whose partition is gone cannot report what it did.
     """
-    present = set(context.instance.get_dynamic_partitions(repo_partitions.name or ""))
     stale = present - wanted
     if stale:
         busy = busy_partitions(context.instance) & stale

@@ -55,6 +55,19 @@ def test_a_registered_repository_gets_a_partition_and_a_run_with_the_commit_in_i
     assert key.startswith(f"example@{git(example, 'rev-parse', 'HEAD')}~")
 
 
+def test_a_repository_that_is_registered_during_a_tick_keeps_its_partition(
+    ticks, example, monkeypatch
+):
+    def meanwhile(store):
+        repos = list_repos(store)
+        ticks.instance.add_dynamic_partitions("repo", ["later"])
+        return repos
+
+    monkeypatch.setattr(sensor, "list_repos", meanwhile)
+    ticks.tick()
+    assert ticks.instance.get_dynamic_partitions("repo") == ["later", "example"]
+
+
 def test_nothing_is_requested_when_nothing_changed(ticks, cozo, example):
     assert ticks.tick() == ["example"]
     assert not ticks.tick()
