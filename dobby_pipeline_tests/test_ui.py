@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import dagster as dg
 import pytest
@@ -20,6 +21,7 @@ __all__ = ["models_dir", "workplace"]
 
 PATIENCE_S = 300
 FUNCTION = "def f(x):\n    return x + {}\n"
+REGISTER = "ops: {{register: {{config: {{name: one, location: {}}}}}}}"
 
 
 @contextlib.contextmanager
@@ -63,22 +65,32 @@ def choose_all(tab: "Page", chosen: str) -> None:
 def test_a_sensor_a_commit_its_checks_and_a_backfill(workplace, git_repo, tmp_path):
     home = workplace.home
     folder = git_repo({"a.py": FUNCTION.format(0)}, "one")
-    assert workplace.dobby("summarize", folder).status == 0
 
+    home.mkdir()
     with dagster_dev(home, {}) as address, page() as tab:
         tab.set_default_timeout(1000 * PATIENCE_S)
+        with step(tab, tmp_path, "register a repository"):
+            launchpad = f"{address}/locations/dobby/jobs/register_repo/playground/setup"
+            tab.goto(f"{launchpad}?config={quote(REGISTER.format(folder))}")
+            tab.get_by_text("No errors").wait_for()
+            tab.get_by_role("button", name="Launch Run").click()
+            wait_for(lambda: ended(home, "register_repo") == ["SUCCESS"])
+
         with step(tab, tmp_path, "turn the sensor on"):
             tab.goto(f"{address}/locations/dobby/sensors/new_commits")
             tab.get_by_role("checkbox").dispatch_event("click")
             tab.get_by_role("checkbox", checked=True).wait_for(state="attached")
 
-        commit_files(folder, {"b.py": FUNCTION.format(1)})
-        with step(tab, tmp_path, "see the run of the commit appear and pass"):
+        with step(tab, tmp_path, "see the run of its commit appear and pass"):
             tab.goto(f"{address}/runs")
             tab.get_by_role("link", name="new_commits").first.wait_for()
+            wait_for(lambda: ended(home) == ["SUCCESS"])
+
+        commit_files(folder, {"b.py": FUNCTION.format(1)})
+        with step(tab, tmp_path, "see the run of a new commit appear and pass"):
             wait_for(lambda: ended(home) == ["SUCCESS", "SUCCESS"])
             tab.reload()
-            tab.get_by_text("Success", exact=True).nth(1).wait_for()
+            tab.get_by_text("Success", exact=True).nth(2).wait_for()
 
         with step(tab, tmp_path, "open the check"):
             check = "checkDetail=every_record_has_a_verdict"

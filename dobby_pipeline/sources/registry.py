@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from dobby_pipeline.cozo.relation import checked_name
 from dobby_pipeline.cozo.store import CozoStore, HeldStore, StoreError
 from dobby_pipeline.errors import UsageError
-from dobby_pipeline.schema.audit import Event, audited
+from dobby_pipeline.schema.audit import Event, audited, person
 from dobby_pipeline.schema.relations import RELATIONS, REPOS
 from dobby_pipeline.sources.git_tree import SourceError, open_repository
 
@@ -185,10 +185,13 @@ def name_for(location: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", last).strip("-._")[:100] or "repo"
 
 
-def add_repo(store: CozoStore, repo: Repo) -> Repo:
+def add_repo(store: CozoStore, repo: Repo, actor: str = "") -> Repo:
     """Register a repository; one that is there already keeps its date.
 
     What changes the registry stands in the audit log, in the same transaction.
+
+    Args:
+        actor: who registers it; whoever runs this process where it is empty.
 
     Raises:
         UsageError: when the name belongs to another location.
@@ -205,7 +208,7 @@ def add_repo(store: CozoStore, repo: Repo) -> Repo:
             repo = replace(repo, added_at=present.added_at)
         if repo == present:
             return repo
-        block, params = audited([Event("registered", repo.repo, _told(repo))])
+        block, params = audited([Event("registered", repo.repo, _told(repo), actor or person())])
         rows = {"rows": REPOS.rows([asdict(repo)]), **params}
         # Of two processes that register one name at once on a server, one is refused.
         put = REPOS.put() if present else REPOS.put().replace(":put ", ":insert ", 1)
