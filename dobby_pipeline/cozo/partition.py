@@ -18,6 +18,9 @@ PLAN_ROWS = 10_000
 """Rows a page where no code is read: some 10 MB, and 60 to 200 ms of the database. Opening it takes
 10 to 30 ms for each page, so 500 at a time took twice as long."""
 
+AFTER_ALL = "\U0010ffff"
+"""Sorts behind every path that a person would give a file."""
+
 # Without an order asked for, the engine scans by key and stops at the limit. With one it would
 # read and sort all that is left, for every page.
 _LIMIT = ":limit $rows"
