@@ -13,6 +13,9 @@ from ingest import ingest
 from measure import commit_all
 
 REPO = "bench"
+FILLED = "filled"
+"""The run that wrote everything."""
+
 LEVELS = ("symbol", "file", "repo")
 RECORDS_A_FILE = 10
 FILES_A_FOLDER = 50
@@ -87,7 +90,7 @@ class Levels:
             return relations.SYMBOL_SUMMARIES, SymbolSummaries(plan, work).batches()
         if level == "file":
             return relations.FILE_SUMMARIES, FileSummaries(work, prompts, commit).batches()
-        tree = read_tree(store, REPO)
+        tree = read_tree(store, REPO, FILLED)
         return relations.REPO_SUMMARIES, RepoSummary(work, prompts, tree, commit).batches()
 
 
@@ -110,11 +113,11 @@ def fill(folder: Path, home: Path) -> None:
                 self.store.run("fill", SUMMARY_BODIES.put(), {"rows": rows}, write=True)
                 yield [wanted.reference for wanted in page]
 
-    ingest(folder, home, "filled", REPO)
+    ingest(folder, home, FILLED, REPO)
     levels = Levels(home, Filling)
     for level in LEVELS:
         relation, batches = levels.batches(level)
-        write_partition(levels.store, relation, REPO, "filled", batches)
+        write_partition(levels.store, relation, REPO, FILLED, batches)
 
 
 def _body(key: str) -> dict[str, Any]:

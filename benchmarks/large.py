@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import requests
@@ -28,6 +29,9 @@ LINEAR = 1.3
 """Of the processor's time a record, from the smallest repository to the largest."""
 
 ASK_EVERY_S = 5
+BESIDE_S = 0.05
+"""Of the processor, as an answer takes: a loop of so much beside each tells what waits for us, and
+what for the machine."""
 
 PAGE = """
 query Asset($key: AssetKeyInput!, $partition: String!) {
@@ -148,19 +152,25 @@ def answers(address: str) -> list[float]:
     return seconds
 
 
-def ask_until(ended: threading.Event, address: str, seconds: list[float]) -> None:
-    """Ask again and again."""
+def ask_until(
+    ended: threading.Event, address: str, seconds: list[float], beside: list[float]
+) -> None:
+    """Ask again and again, and see how long nothing but BESIDE_S of the processor takes."""
     while not ended.wait(ASK_EVERY_S):
         seconds.extend(answers(address))
+        start, begun = time.perf_counter(), time.thread_time()
+        while time.thread_time() - begun < BESIDE_S:
+            pass
+        beside.append(time.perf_counter() - start)
 
 
 def watched(folder: Path, home: Path) -> tuple[dict[str, float], float, list[float], list[float]]:
     """A run beside a webserver: what it took, its memory, and the answers during and after it."""
-    during = list[float]()
+    during, beside = list[float](), list[float]()
     with webserver(home) as address:
         answers(address)  # the first one loads the code
         ended = threading.Event()
-        asking = threading.Thread(target=ask_until, args=(ended, address, during))
+        asking = threading.Thread(target=ask_until, args=(ended, address, during, beside))
         asking.start()
         try:
             seconds, megabytes = in_child(summarize, folder, home)
@@ -168,6 +178,9 @@ def watched(folder: Path, home: Path) -> tuple[dict[str, float], float, list[flo
             ended.set()
             asking.join()
         after = [second for _ in range(5) for second in answers(address)]
+    for what, taken in (("answers", during), (f"{BESIDE_S} s of the processor", beside)):
+        shown = f"median {median(taken):.2f} s, slowest {max(taken):.2f} s"
+        print(f"during the run, {what}: {shown}", file=sys.stderr, flush=True)
     return seconds, megabytes, during, after
 
 

@@ -10,16 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
+from typing import Any, NamedTuple
 
-from dobby_pipeline.cozo.partition import PLAN_ROWS, read_partition
+from dobby_pipeline.cozo.partition import PLAN_ROWS, page_values
 from dobby_pipeline.cozo.relation import Row
-from dobby_pipeline.cozo.store import CozoStore
+from dobby_pipeline.cozo.store import CozoStore, HeldStore
 from dobby_pipeline.quality.gate import PUBLISHED
 from dobby_pipeline.schema.relations import SOURCE_RECORDS
 
 _FUNCTIONS = frozenset({"function", "method"})
 
 _RECORD = ("path", "symbol", "kind", "language", "start_line", "end_line", "content_hash")
+
+_FIRST = ("path", "symbol", "start_line", "language")
 
 _ONE_FILE = f"""
 ?[{", ".join(_RECORD)}] := path = $path,
@@ -37,8 +40,8 @@ _SAID = """
 # repositories for each page.
 
 _FILES = """
-?[path, content_hash, text, status] :=
-    *file_summaries{repo: $repo, path, summary_key, content_hash},
+?[path, content_hash, text, status, run] :=
+    *file_summaries{repo: $repo, path, summary_key, content_hash, run},
     *summary_bodies{summary_key, text, status}
 """
 
@@ -67,9 +70,10 @@ _DIRECTORIES = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(NamedTuple):
     """One summary that another is made from.
+
+    A tuple, since a plan makes one of each summary of a repository.
 
     Attributes:
         name: of the symbol in its file, or of the file or directory in its directory.
@@ -94,7 +98,7 @@ def child_hash(children: Iterable[Child], about: str = "") -> str:
     Args:
         about: what the authors say about the whole.
     """
-    told = [(child.name, child.text) for child in children]
+    told = list(children)
     return hashlib.sha256(json.dumps([about, told] if about else told).encode()).hexdigest()
 
 
@@ -140,51 +144,66 @@ def children_of_files(store: CozoStore, repo: str, only: str = "") -> Iterator[l
     Raises:
         StoreError: when the database cannot be read.
     """
-    for records in _records(store, repo, only):
-        params = {"repo": repo, "first": records[0]["path"], "last": records[-1]["path"]}
-        rows = store.run("read summaries by file", _SAID, params)
-        said = {(row["path"], row["symbol"]): row for row in rows}
-        docs = {row["path"]: row["doc"] for row in store.run("read file_docs", _DOCS, params)}
+    after: str | None = ""
+    while after is not None:
+        with store.held("read summaries by file") as held:
+            records, after = _records(held, repo, after, only)
+            if not records:
+                continue
+            params = {"repo": repo, "first": records[0][0], "last": records[-1][0]}
+            rows = held.values("read summaries by file", _SAID, params)
+            docs = dict(held.values("read file_docs", _DOCS, params))
+        said = {(row[0], row[1]): row for row in rows}
         yield [
             _children(path, list(of_path), said, docs.get(path, ""))
-            for path, of_path in groupby(records, key=itemgetter("path"))
+            for path, of_path in groupby(records, key=itemgetter(0))
         ]
 
 
-def _records(store: CozoStore, repo: str, only: str) -> Iterator[list[Row]]:
-    if not only:
-        yield from read_partition(store, SOURCE_RECORDS, [repo], _RECORD, PLAN_ROWS)
-    elif rows := store.run("read one file's records", _ONE_FILE, {"repo": repo, "path": only}):
-        yield rows
+def _records(
+    held: HeldStore, repo: str, after: str, only: str
+) -> tuple[list[list[Any]], str | None]:
+    """A page of the columns of _RECORD, and its last path, or None where no page follows."""
+    if only:
+        params = {"repo": repo, "path": only}
+        return held.values("read one file's records", _ONE_FILE, params), None
+    return page_values(held, SOURCE_RECORDS, repo, after, _RECORD, PLAN_ROWS)
 
 
 def _children(
-    path: str, records: list[Row], said: Mapping[tuple[str, str], Row], about: str
+    path: str,
+    records: list[list[Any]],
+    said: Mapping[tuple[str, str], Sequence[Any]],
+    about: str,
 ) -> FileChildren:
-    """Of one file; what is said of code that a record does not hold any more is not its summary."""
-    rows: list[tuple[Row, Row]] = []
-    for record in records:
-        row = said.get((path, record["symbol"]))
-        if row is not None and row["content_hash"] == record["content_hash"]:
-            rows.append((record, row))
-    rows.sort(key=lambda pair: (pair[0]["start_line"], pair[0]["symbol"]))
-    kinds = {record["symbol"]: record["kind"] for record, _ in rows}
+    """Of one file; what is said of code that a record does not hold any more is not its summary.
+
+    Args:
+        records: the columns of _RECORD.
+        said: path, symbol, hash of the code, text and status, by the first two.
+    """
+    rows: list[tuple[int, str, str, str, int, str, str]] = []
+    for _, symbol, kind, language, start_line, end_line, content_hash in records:
+        row = said.get((path, symbol))
+        if row is not None and row[2] == content_hash:
+            rows.append((start_line, symbol, kind, language, end_line, row[3], row[4]))
+    rows.sort()  # by line, then by symbol, which no other row has
+    kinds = {symbol: kind for _, symbol, kind, *_ in rows}
     children: list[Child] = []
     outermost = dict[str, list[str]]()
-    for record, row in rows:
-        symbol = record["symbol"]
+    for _, symbol, kind, _, _, text, status in rows:
         around = kinds.get(symbol.rpartition(".")[0])
         if around is None:
-            outermost.setdefault(record["kind"], []).append(symbol)
-        if row["status"] == PUBLISHED and around not in _FUNCTIONS:
-            children.append(Child(f"`{symbol}`", row["text"]))
+            outermost.setdefault(kind, []).append(symbol)
+        if status == PUBLISHED and around not in _FUNCTIONS:
+            children.append(Child(f"`{symbol}`", text))
     return FileChildren(
         path,
         len(records) - len(rows),
         children,
         outermost,
-        rows[0][0]["language"] if rows else "",
-        max((record["end_line"] for record, _ in rows), default=0),
+        rows[0][3] if rows else "",
+        max((row[4] for row in rows), default=0),
         about,
     )
 
@@ -263,30 +282,57 @@ class Tree:
     languages: dict[str, int]
 
 
-def read_tree(store: CozoStore, repo: str) -> Tree:
+def read_tree(store: CozoStore, repo: str, run: str = "") -> Tree:
     """The directories of the files that have records, with the files' published summaries.
 
     Holds these texts in memory: some 300 bytes a file.
+
+    Args:
+        run: the Dagster run that asks. Where all rows of `file_summaries` are its own, it has just
+            held each file against its symbols' texts, and they are not read again.
 
     Raises:
         StoreError: when the database cannot be read.
     """
     rows = {row["path"]: row for row in store.run("read file summaries", _FILES, {"repo": repo})}
     root, missing, languages = Folder(""), 0, dict[str, int]()
-    for page in children_of_files(store, repo):
-        for file in page:
-            languages[file.language] = languages.get(file.language, 0) + 1
-            row = rows.get(file.path)
-            if row is None or file.missing or row["content_hash"] != file.content_hash:
-                missing += 1
-            elif row["status"] == PUBLISHED:
-                folder = _folder(root, file.path.split("/")[:-1])
-                folder.files.append(Child(f"`{file.name}`", row["text"]))
+    own = bool(run) and all(row["run"] == run for row in rows.values())
+    for path, language, is_fresh in (_written if own else _checked)(store, repo, rows):
+        languages[language] = languages.get(language, 0) + 1
+        if not is_fresh:
+            missing += 1
+        elif rows[path]["status"] == PUBLISHED:
+            *folders, name = path.split("/")
+            _folder(root, folders).files.append(Child(f"`{name}`", rows[path]["text"]))
     _join(root)
     told = docs_of_folders(store, repo)
     for folder in (folder for rank in root.by_depth() for folder in rank):
         folder.about = told.get(folder.path, "")
     return Tree(root, missing, languages)
+
+
+def _checked(
+    store: CozoStore, repo: str, rows: Mapping[str, Row]
+) -> Iterator[tuple[str, str, bool]]:
+    """Each file with records: path, language, and whether its row is of what it holds today."""
+    for page in children_of_files(store, repo):
+        for file in page:
+            row = rows.get(file.path)
+            content_hash = row["content_hash"] if row and not file.missing else None
+            yield file.path, file.language, content_hash == file.content_hash
+
+
+def _written(
+    store: CozoStore, repo: str, rows: Mapping[str, Row]
+) -> Iterator[tuple[str, str, bool]]:
+    """As `_checked`, where every row was written for what its file holds today."""
+    after: str | None = ""
+    while after is not None:
+        with store.held("read languages of files") as held:
+            records, after = page_values(held, SOURCE_RECORDS, repo, after, _FIRST, PLAN_ROWS)
+        for path, of_path in groupby(records, key=itemgetter(0)):
+            _, _, _, language = min(of_path, key=itemgetter(2, 1))
+            yield path, language, path in rows
 
 
 def repo_hash(store: CozoStore, repo: str, tree: Tree) -> str | None:

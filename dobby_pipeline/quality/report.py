@@ -70,9 +70,8 @@ def refused_by_rule(store: CozoStore, repo: str, asset: str) -> dict[str, int]:
     """First attempts that the gate refused, by the rule that was the first to object."""
     rows = store.run(
         "read reasons",
-        f"keys[summary_key] := *{_REASONS[asset]} "
-        "?[summary_key, reasons] := keys[summary_key], *summary_bodies{summary_key, reasons}, "
-        "reasons != []",
+        f"?[summary_key, reasons] := *{_REASONS[asset]}, "
+        "*summary_bodies{summary_key, reasons}, reasons != []",
         {"repo": repo},
     )
     return dict(Counter(row["reasons"][0].partition(":")[0] for row in rows))

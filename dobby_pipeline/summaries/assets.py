@@ -155,7 +155,7 @@ def repo_summary(
     told to be stale.
     """
     repo, prompts = context.partition_key, load_prompts()
-    tree = read_tree(cozo.store(), repo)
+    tree = read_tree(cozo.store(), repo, context.run.run_id)
     work = _work(context, config, cozo, mlx, progress, prompts)
     summary = RepoSummary(work, prompts, tree, _commit(cozo, repo))
 

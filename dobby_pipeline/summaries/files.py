@@ -53,13 +53,15 @@ class FileSummaries:
             position += len(nodes)
 
     def _node(self, file: FileChildren) -> Node:
-        subject = Subject("file", file.language, "file", file.end_line, file.content_hash)
+        content_hash = file.content_hash
+        subject = Subject("file", file.language, "file", file.end_line, content_hash)
         reference = {"path": file.path, "commit": self.commit, "start_line": 1}
         return Node(
             level="file",
             name=file.name,
             language=file.language,
             children=file.children,
+            content_hash=content_hash,
             prompt=self.prompts.file,
             recipe=self.work.writers.of(subject).recipe,
             reference={**reference, "end_line": file.end_line},

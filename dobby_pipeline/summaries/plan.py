@@ -30,9 +30,6 @@ _COLUMNS = (
 )
 
 
-_REFERENCE = ("path", "symbol", "content_hash", "start_line", "end_line")
-
-
 class Pages(Protocol):
     """Source records, page by page, as the IO manager's stream gives them."""
 
@@ -41,17 +38,8 @@ class Pages(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A record as the plan sees it.
-
-    Attributes:
-        row: the record without its code.
-        callees: lines about what it calls, for its prompt.
-    """
-
-    row: Row
-    callees: tuple[str, ...]
+Callees = tuple[str, ...]
+"""Lines about what a symbol calls, for its prompt."""
 
 
 @dataclass
@@ -72,25 +60,26 @@ class SymbolPlan:
     commit: str
     with_callees: bool = False
     _flat: CalleeOrder = field(default_factory=CalleeOrder, init=False)
+    _recipes: dict[tuple[str, str, bool], Recipe] = field(
+        default_factory=dict[tuple[str, str, bool], Recipe], init=False
+    )
 
     @property
     def layers(self) -> int:
         """How many there are; a layer can be planned when those below it are written."""
         return self._order.layers
 
-    def pages(self, layer: int = 0) -> Iterator[list[Wanted[Planned]]]:
+    def pages(self, layer: int = 0) -> Iterator[list[Wanted[Callees]]]:
         """The layer's records in key order, page by page.
 
         Raises:
             StoreError: when the database cannot be read.
         """
-        position = 0
+        position, order = 0, self._order
         for page in self.records.pages(_COLUMNS, PLAN_ROWS):
-            numbered = [
-                (number, row)
-                for number, row in enumerate(page, start=position)
-                if self._order.layer(row) == layer
-            ]
+            numbered = list(enumerate(page, start=position))
+            if order.layers > 1:
+                numbered = [(number, row) for number, row in numbered if order.layer(row) == layer]
             position += len(page)
             if numbered:
                 yield self._planned(numbered)
@@ -99,28 +88,41 @@ class SymbolPlan:
     def _order(self) -> CalleeOrder:
         return callee_order(self.store, self.repo) if self.with_callees else self._flat
 
-    def _planned(self, numbered: list[tuple[int, Row]]) -> list[Wanted[Planned]]:
-        callees = self._order.lines(self.store, self.repo, [row for _, row in numbered])
+    def _planned(self, numbered: list[tuple[int, Row]]) -> list[Wanted[Callees]]:
+        rows = [row for _, row in numbered]
+        callees = self._order.lines(self.store, self.repo, rows)
         return [
             self._wanted(number, row, callees.get((row["path"], row["symbol"]), ()))
             for number, row in numbered
         ]
 
-    def _wanted(self, number: int, row: Row, callees: tuple[str, ...]) -> Wanted[Planned]:
-        recipe = self._recipe(row)
-        callees = () if row["parts"] else callees
+    def _wanted(self, number: int, row: Row, callees: Callees) -> Wanted[Callees]:
+        kind, language, content_hash = row["kind"], row["language"], row["content_hash"]
+        start, end, parts = row["start_line"], row["end_line"], row["parts"]
+        callees = () if parts else callees
+        subject = Subject("symbol", language, kind, end - start + 1, content_hash)
+        recipe = self._recipe(self.writers.choose(subject), kind, is_large=bool(parts))
         key = recipe.summary_key(
-            content_hash=row["content_hash"],
-            language=row["language"],
-            kind=row["kind"],
-            children=(*(f"{start}-{end}" for start, end in row["parts"]), *callees),
+            content_hash=content_hash,
+            language=language,
+            kind=kind,
+            children=tuple(f"{first}-{last}" for first, last in parts) if parts else callees,
         )
-        reference = {column: row[column] for column in _REFERENCE}
-        reference |= {"commit": self.commit, "summary_key": key}
-        return Wanted(number, recipe.model, key, reference, Planned(row, callees))
+        reference = {
+            "path": row["path"],
+            "symbol": row["symbol"],
+            "content_hash": content_hash,
+            "start_line": start,
+            "end_line": end,
+            "commit": self.commit,
+            "summary_key": key,
+        }
+        return Wanted(number, recipe.model, key, reference, callees)
 
-    def _recipe(self, row: Row) -> Recipe:
-        lines = row["end_line"] - row["start_line"] + 1
-        subject = Subject("symbol", row["language"], row["kind"], lines, row["content_hash"])
-        prompt = self.prompts.large if row["parts"] else self.prompts.of_kind(row["kind"])
-        return self.writers.of(subject).recipe.of(prompt)
+    def _recipe(self, model: str, kind: str, *, is_large: bool) -> Recipe:
+        """Of a model and a kind: looked for once, and asked for by each record."""
+        which = (model, kind, is_large)
+        if which not in self._recipes:
+            prompt = self.prompts.large if is_large else self.prompts.of_kind(kind)
+            self._recipes[which] = self.writers.by_model[model].recipe.of(prompt)
+        return self._recipes[which]

@@ -6,7 +6,7 @@ Not here: making them (answers.py).
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dobby_pipeline.cozo.partition import PLAN_ROWS, page_borders
+from dobby_pipeline.cozo.partition import AFTER_ALL, PLAN_ROWS, page_borders
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.quality.children import (
@@ -75,9 +75,6 @@ _REPO = f"""
     *repo_summaries{{repo: $repo, summary_key, content_hash, commit}},
     *summary_bodies{{summary_key, {", ".join(_BODY)}}}
 """
-
-_AFTER_ALL = "\U0010ffff"
-"""Sorts behind every path that a person would give a file."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +166,7 @@ def _of_files(store: CozoStore, repo: str, wanted: Wanted) -> Iterator[Found]:
         seen = page[-1].path
         if wanted.path:
             return
-    for row in _file_rows(store, repo, seen, wanted.path or _AFTER_ALL):
+    for row in _file_rows(store, repo, seen, wanted.path or AFTER_ALL):
         if row["path"] != seen or wanted.path:
             yield Found({**row, "symbol": ""}, fresh=False)
 

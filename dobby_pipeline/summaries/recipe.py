@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
@@ -63,17 +63,20 @@ class Recipe:
             children: what else it was made from, such as the parts of a large symbol or the
                 summaries of its callees.
         """
-        parts = [
-            content_hash,
-            language,
-            kind,
-            list(children),
-            self.prompt_version,
-            self.model,
-            self.model_revision,
-            self.sampling,
-        ]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        # One JSON list, put together by hand: of a plan's records most of it is the same.
+        shown = ", ".join(map(_quoted, children))
+        told = f"{_quoted(content_hash)}, {_word(language)}, {_word(kind)}, [{shown}]"
+        return hashlib.sha256(f"[{told}, {self._told}]".encode()).hexdigest()
+
+    @cached_property
+    def _told(self) -> str:
+        """Its own part of what a key is a hash of."""
+        own = (self.prompt_version, self.model, self.model_revision, self.sampling)
+        return ", ".join(map(_quoted, own))
+
+
+_quoted = json.JSONEncoder().encode
+_word = lru_cache(maxsize=1024)(_quoted)
 
 
 @lru_cache(maxsize=256)  # asked for each record, and there are a dozen prompts
@@ -89,13 +92,12 @@ def present_keys(store: CozoStore, keys: Iterable[str], repair: str = "") -> set
             Empty where they do not matter.
     """
     params = {"keys": [[key] for key in keys]}
-    rows = store.run("look up summary_bodies", PRESENT, params)
+    with store.held("look up summary_bodies") as held:
+        rows = held.values("look up summary_bodies", PRESENT, params)
     return {
-        row["summary_key"]
-        for row in rows
-        if _REPAIRED not in row["prompt_version"]
-        or not repair
-        or row["prompt_version"].endswith(f"+{repair}")
+        key
+        for key, version in rows
+        if _REPAIRED not in version or not repair or version.endswith(f"+{repair}")
     }
 
 

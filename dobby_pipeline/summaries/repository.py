@@ -73,13 +73,15 @@ class RepoSummary:
         kind = "directory" if folder.path else "repo"
         languages = self.tree.languages
         language = max(sorted(languages), key=languages.__getitem__, default="")
-        subject = Subject("repo", language, kind, 0, child_hash(children, folder.about))
+        content_hash = child_hash(children, folder.about)
+        subject = Subject("repo", language, kind, 0, content_hash)
         names = [child.name.strip("`") for child in children]
         return Node(
             level="file" if folder.path else "repo",
             name=folder.name,
             language=language,
             children=children,
+            content_hash=content_hash,
             prompt=self.prompts.directory if folder.path else self.prompts.repo,
             recipe=self.work.writers.of(subject).recipe,
             reference={"path": folder.path, "commit": self.commit},

@@ -3,8 +3,9 @@
 Not here: what is below a file or a directory (children.py), and who asks (answers.py).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 
 from dobby_pipeline.cozo.relation import Row
@@ -36,6 +37,7 @@ class Node:
         level: `file` or `repo`, as the gate's limits know them.
         name: for the prompt; empty for a repository, so that forks share its summary.
         children: all that is below, in order.
+        content_hash: of all that it is made from.
         recipe: model, prompt and sampling.
         reference: the row that waits for the summary, without key and hash; None where only what
             is above waits.
@@ -48,6 +50,7 @@ class Node:
     name: str
     language: str
     children: Sequence[Child]
+    content_hash: str
     prompt: Prompt
     recipe: Recipe
     reference: Row
@@ -62,15 +65,10 @@ class Node:
     def __post_init__(self) -> None:
         self.shown = list(self.children)
 
-    @property
-    def content_hash(self) -> str:
-        """Of all that it is made from."""
-        return child_hash(self.children, self.about)
-
-    @property
+    @cached_property
     def summary_key(self) -> str:
         """Of the summary that it should have."""
-        return self._key(self.children, self.about)
+        return self._key(self.content_hash)
 
     @property
     def row(self) -> Row:
@@ -93,7 +91,9 @@ class Node:
             self.shown[start : start + MAX_CHILDREN]
             for start in range(0, len(self.shown), MAX_CHILDREN)
         ]
-        self._groups = [(self._key(group) if len(group) > 1 else "", group) for group in groups]
+        self._groups = [
+            (self._key(child_hash(group)) if len(group) > 1 else "", group) for group in groups
+        ]
         return [self._question(key, group, known, []) for key, group in self._groups if key]
 
     @property
@@ -119,9 +119,9 @@ class Node:
                 )
         self._groups = []
 
-    def _key(self, children: Iterable[Child], about: str = "") -> str:
+    def _key(self, content_hash: str) -> str:
         return self.recipe.of(self.prompt).summary_key(
-            content_hash=child_hash(children, about),
+            content_hash=content_hash,
             language=self.language,
             kind=self.level,
             children=(self.name,),

@@ -17,7 +17,7 @@ from dobby_pipeline.quality.reading import KnownNames
 from dobby_pipeline.summaries.answers import Answers, Question
 from dobby_pipeline.summaries.extracts import symbol_extracts
 from dobby_pipeline.summaries.large import LargeSymbol, Step
-from dobby_pipeline.summaries.plan import Planned
+from dobby_pipeline.summaries.plan import Callees
 from dobby_pipeline.summaries.prompts import Prompts, symbol_text
 from dobby_pipeline.summaries.recipe import Recipe, bodies_of
 from dobby_pipeline.summaries.work import Wanted
@@ -53,7 +53,7 @@ class SymbolQuestions:
     answers: Answers
     _large: dict[str, LargeSymbol] = field(default_factory=dict[str, LargeSymbol], init=False)
 
-    def stages(self, pages: Iterator[list[Wanted[Planned]]]) -> Iterator[Iterator[Question]]:
+    def stages(self, pages: Iterator[list[Wanted[Callees]]]) -> Iterator[Iterator[Question]]:
         """Questions about the records of these pages, each stage to be drained before the next."""
         for page in pages:
             yield self._first_stage(chain([page], pages))
@@ -61,7 +61,7 @@ class SymbolQuestions:
                 large, self._large = list(self._large.values()), {}
                 yield self._next_stage(large)
 
-    def _first_stage(self, pages: Iterator[list[Wanted[Planned]]]) -> Iterator[Question]:
+    def _first_stage(self, pages: Iterator[list[Wanted[Callees]]]) -> Iterator[Question]:
         """Symbols as a whole, and the parts of large ones until there are LARGE_AT_ONCE."""
         for page in pages:
             records = read_code(self.store, self.repo, [w.reference for w in page])
@@ -74,8 +74,8 @@ class SymbolQuestions:
             if len(self._large) >= LARGE_AT_ONCE:
                 return
 
-    def _about_whole(self, wanted: Wanted[Planned], record: Row) -> Question:
-        callees = wanted.subject.callees
+    def _about_whole(self, wanted: Wanted[Callees], record: Row) -> Question:
+        callees = wanted.subject
         return Question(
             key=wanted.summary_key,
             text=whole_text(self.prompts, record, callees),
@@ -85,7 +85,7 @@ class SymbolQuestions:
             extracts=symbol_extracts(record),
         )
 
-    def _about_parts(self, wanted: Wanted[Planned], record: Row) -> Iterator[Question]:
+    def _about_parts(self, wanted: Wanted[Callees], record: Row) -> Iterator[Question]:
         key, reference = wanted.summary_key, wanted.reference
         if key in self._large:
             self._large[key].references.append(reference)

@@ -11,7 +11,7 @@ from functools import partial
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.quality.reading import KnownNames
 from dobby_pipeline.summaries.answers import Answers, Question
-from dobby_pipeline.summaries.plan import Planned, SymbolPlan
+from dobby_pipeline.summaries.plan import Callees, SymbolPlan
 from dobby_pipeline.summaries.symbol_questions import SymbolQuestions
 from dobby_pipeline.summaries.work import Wanted, Work
 from dobby_pipeline.summaries.writers import Writer
@@ -39,7 +39,7 @@ class SymbolSummaries:
         writer: Writer,
         answers: Answers,
         known: KnownNames,
-        pages: Iterator[list[Wanted[Planned]]],
+        pages: Iterator[list[Wanted[Callees]]],
     ) -> Iterator[Iterator[Question]]:
         plan = self.plan
         questions = SymbolQuestions(

@@ -6,7 +6,7 @@ Not here: what a level needs (plan.py, files.py, repository.py), what is asked a
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
@@ -23,9 +23,10 @@ from dobby_pipeline.summaries.writers import Writer, Writers
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted(Generic[T]):
+class Wanted(NamedTuple, Generic[T]):
     """A summary that should be there.
+
+    A tuple, since a plan makes one for each record.
 
     Attributes:
         position: among all that the level wants, in key order.
@@ -85,24 +86,26 @@ class Work:
         for page in plan():
             present = self._present(page)
             yield [wanted.reference for wanted in page if wanted.summary_key in present]
-            for wanted in page:
-                is_due = self._count(wanted, wanted.summary_key in present)
-                due.extend(bytes(wanted.position - len(due)))
-                due.append(1 + models.index(wanted.model) if is_due else 0)
+            missing = [wanted for wanted in page if wanted.summary_key not in present]
+            due.extend(bytes(page[-1].position + 1 - len(due) if page else 0))
+            for wanted in self._within(missing):
+                due[wanted.position] = 1 + models.index(wanted.model)
+            self._count(page, missing)
         self._tell()
         for number, model in enumerate(models, start=1):
             if number in due and not self.budget.is_spent():
                 yield from self._write(plan, ask, due, number, self.writers.by_model[model])
 
-    def _count(self, wanted: Wanted[T], is_present: bool) -> bool:
-        tally = self.tally
-        within = self.limit is None or wanted.position < self.limit
-        tally.records += 1
-        tally.present += is_present
-        tally.covered += is_present
-        tally.missing += within and not is_present
-        tally.left_out += not within and not is_present
-        return within and not is_present
+    def _within(self, missing: list[Wanted[T]]) -> list[Wanted[T]]:
+        return [w for w in missing if self.limit is None or w.position < self.limit]
+
+    def _count(self, page: list[Wanted[T]], missing: list[Wanted[T]]) -> None:
+        tally, within = self.tally, len(self._within(missing))
+        tally.records += len(page)
+        tally.present += len(page) - len(missing)
+        tally.covered += len(page) - len(missing)
+        tally.missing += within
+        tally.left_out += len(missing) - within
 
     def _write(
         self, plan: Plan[T], ask: Ask[T], due: bytearray, number: int, writer: Writer

@@ -5,7 +5,7 @@ Not here: the rules that choose (routing.py), and how models are loaded (inferen
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dobby_pipeline.inference.requests import Completion, Refusal, Request
 from dobby_pipeline.summaries.recipe import Recipe
@@ -37,8 +37,7 @@ class Writer:
     open_pool: Callable[[], Pool]
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(NamedTuple):
     """What a summary is to be about, as far as a rule may look at it.
 
     Attributes:

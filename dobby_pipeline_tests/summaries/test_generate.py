@@ -1,5 +1,7 @@
 """Parts of generation that need no model."""
 
+import hashlib
+import json
 from dataclasses import replace
 
 import pytest
@@ -38,6 +40,15 @@ def test_a_summary_is_its_first_two_whole_sentences(text, finish_reason, expecte
 def test_a_summary_key_is_the_same_for_the_same_code_and_recipe():
     assert RECIPE.summary_key(**CODE) == replace(RECIPE).summary_key(**CODE)
     assert len(RECIPE.summary_key(**CODE)) == 64
+
+
+def test_a_key_is_the_hash_of_one_json_list_so_that_what_is_stored_is_found_again():
+    recipe = replace(RECIPE, model='a "model"', sampling="greedy\\n")
+    shown = ("1-2", 'It calls `é`: "x"')
+    told = ["00", "c++", "method", list(shown), recipe.prompt_version, recipe.model]
+    told += [recipe.model_revision, recipe.sampling]
+    key = recipe.summary_key(content_hash="00", language="c++", kind="method", children=shown)
+    assert key == hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 @pytest.mark.parametrize(

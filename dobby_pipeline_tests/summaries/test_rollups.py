@@ -60,8 +60,11 @@ def roll_up(store: CozoStore, answer=speak, budget: Budget | None = None) -> lis
     run(store, pool, budget=budget)
     files = FileSummaries(work(store, pool, "file_summaries", budget), load_prompts(), COMMIT)
     write_partition(store, FILE_SUMMARIES, REPO, f"run-{id(pool)}", files.batches())
-    tree = read_tree(store, REPO)
+    tree = read_tree(store, REPO, f"run-{id(pool)}")
+    checked = read_tree(store, REPO)  # what the run has just written need not be, and is the same
+    assert tree.missing == checked.missing
     if not tree.missing:
+        assert tree == checked
         summary = RepoSummary(
             work(store, pool, "repo_summary", budget), load_prompts(), tree, COMMIT
         )
@@ -202,6 +205,21 @@ def test_a_file_waits_until_all_of_its_symbols_have_a_verdict(store):
     assert files.incomplete == 2
     assert texts(store, "file_summaries") == {}
     assert read_tree(store, REPO).missing == 2
+
+
+def test_a_file_is_held_against_its_symbols_texts_where_another_run_wrote_its_row(store):
+    put_files(store, TREE)
+    roll_up(store)
+    # As when another repository with the same code had a summary made anew.
+    store.run(
+        "say something else",
+        "?[summary_key, text] := *symbol_summaries{repo: 'example', path: 'a.py', summary_key}, "
+        "text = 'It returns a number.' :update summary_bodies {summary_key => text}",
+        write=True,
+    )
+    assert read_tree(store, REPO).missing == 1
+    assert read_tree(store, REPO, "another run").missing == 1
+    assert roll_up(store) == ["file", "repo"]
 
 
 def test_a_quarantined_roll_up_is_replaced_by_the_names_of_what_is_there(store):
