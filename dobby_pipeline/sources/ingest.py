@@ -21,7 +21,8 @@ from dobby_pipeline.schema.relations import (
     SNAPSHOTS,
     SOURCE_RECORDS,
 )
-from dobby_pipeline.sources.change import Change, file_row, owned_rows
+from dobby_pipeline.sources.change import Change
+from dobby_pipeline.sources.file_rows import Values
 from dobby_pipeline.sources.languages import suffix_of
 from dobby_pipeline.sources.read_ahead import ReadAhead
 from dobby_pipeline.sources.reader import EXTRACTOR_VERSION
@@ -138,7 +139,7 @@ class Ingest:
 
     def _all_changes(self, expected: int) -> Iterator[Transaction]:
         listed = self.source.files()
-        with ReadAhead(self.source) as reader:
+        with ReadAhead(self.repo, self.source) as reader:
             while look := list(islice(listed, FILES_A_LOOK)):
                 for change in self._changes(look, reader):
                     if change.rows:
@@ -156,7 +157,7 @@ class Ingest:
             return
         replaced = set(change.replaced)
         before = {named for named in self._named if named[0] in replaced}
-        differ = before ^ _named(change.rows.get(SOURCE_RECORDS, []))
+        differ = before ^ _named_values(change.rows.get(SOURCE_RECORDS.name, []))
         self._changed.paths.update(replaced)
         self._changed.names.update(name for _, _, name, _ in differ)
 
@@ -199,9 +200,9 @@ class Ingest:
             yield change
             change = Change(self.repo, self.run)
         unknown = [file for file in new if _content_key(file) not in found]
-        for file, content in reader.contents(unknown):
-            change.replace(file.path, owned_rows(content))
-            change.list(file, file_row(file, content))
+        for file, read in reader.contents(unknown):
+            change.replace(file.path, read.owned)
+            change.list(file, read.row)
             self.tally.read += 1
             self.files += 1
             if change.records >= RECORDS_A_CHANGE:
@@ -226,22 +227,23 @@ class Ingest:
         rows = held.run("look up file_blobs", _ELSEWHERE, params) if files else []
         return {(row["blob"], suffix_of(row["path"])): row for row in rows}
 
-    def _owned(self, copies: list[tuple[ListedFile, Row]]) -> dict[str, dict[Relation, list[Row]]]:
-        """By path, the rows of the equal file that was found for it."""
+    def _owned(self, copies: list[tuple[ListedFile, Row]]) -> dict[str, dict[str, list[Values]]]:
+        """By path, the rows of the equal file that was found for it, as in FileRows.owned."""
         pairs = [[row["repo"], row["path"], file.path] for file, row in copies]
-        owned: dict[str, dict[Relation, list[Row]]] = {file.path: {} for file, _ in copies}
+        owned: dict[str, dict[str, list[Values]]] = {file.path: {} for file, _ in copies}
         with self.store.held("copy the rows of equal files") as held:
             for relation in FILE_OWNED:
                 columns = ", ".join(relation.columns[2:])
                 rows = held.run(
                     f"copy {relation.name}",
-                    f"pairs[from_repo, from_path, to] <- $pairs ?[to, {columns}] := "
-                    f"pairs[from_repo, from_path, to], "
+                    f"pairs[from_repo, from_path, path] <- $pairs ?[path, {columns}] := "
+                    f"pairs[from_repo, from_path, path], "
                     f"*{relation.name}{{repo: from_repo, path: from_path, {columns}}}",
                     {"pairs": pairs},
                 )
                 for row in rows:
-                    owned[row.pop("to")].setdefault(relation, []).append(row)
+                    values = [self.repo, *row.values()]
+                    owned[row["path"]].setdefault(relation.name, []).append(values)
         return owned
 
     def _removals(self) -> Iterator[Change]:
@@ -285,6 +287,10 @@ class Ingest:
 
 def _named(records: list[Row]) -> set[tuple[str, ...]]:
     return {(row["path"], row["symbol"], row["name"], row["kind"]) for row in records}
+
+
+def _named_values(records: list[Values]) -> set[tuple[str, ...]]:
+    return {(path, symbol, name, kind) for _, path, symbol, name, kind, *_ in records}
 
 
 def _is_same(file: ListedFile, stored: Row | None) -> bool:
