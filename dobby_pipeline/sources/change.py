@@ -17,8 +17,8 @@ from dobby_pipeline.schema.relations import (
     SOURCE_FILES,
     SOURCE_RECORDS,
 )
+from dobby_pipeline.sources.extractor_version import EXTRACTOR_VERSION
 from dobby_pipeline.sources.file_rows import Values
-from dobby_pipeline.sources.reader import EXTRACTOR_VERSION
 from dobby_pipeline.sources.records import ListedFile
 
 REPLACED = (*FILE_OWNED, *RESOLVED)

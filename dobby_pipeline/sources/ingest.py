@@ -12,20 +12,22 @@ from itertools import islice
 from typing import Any
 
 from dobby_pipeline.cozo.partition import Batches, Transaction
-from dobby_pipeline.cozo.relation import Relation, Row
-from dobby_pipeline.cozo.store import CozoStore, HeldStore
+from dobby_pipeline.cozo.relation import Row
+from dobby_pipeline.cozo.store import CozoStore, HeldStore, Turns
 from dobby_pipeline.progress import Progress, Report
 from dobby_pipeline.schema.relations import (
     FILE_OWNED,
     PATH_OWNED,
     SNAPSHOTS,
+    SOURCE_FILES,
     SOURCE_RECORDS,
 )
 from dobby_pipeline.sources.change import Change
+from dobby_pipeline.sources.extractor_version import EXTRACTOR_VERSION
 from dobby_pipeline.sources.file_rows import Values
 from dobby_pipeline.sources.languages import suffix_of
+from dobby_pipeline.sources.meanings import SeenNames
 from dobby_pipeline.sources.read_ahead import ReadAhead
-from dobby_pipeline.sources.reader import EXTRACTOR_VERSION
 from dobby_pipeline.sources.records import (
     ListedFile,
     Source,
@@ -105,6 +107,7 @@ class Ingest:
     files: int = field(default=0, init=False)
     _known: bool = field(default=True, init=False)
     _changed: Changed | None = field(default=None, init=False)
+    _seen: SeenNames = field(default_factory=SeenNames, init=False)
     _named: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]], init=False)
 
     def __post_init__(self) -> None:
@@ -129,30 +132,34 @@ class Ingest:
         self._known = False
         if any(b["content"] for b in before):
             self._changed = Changed()
-        # Listing takes longer than one changed file, so it is done twice only where nobody knows.
-        files = before[0]["files"] if before else sum(1 for _ in self.source.files())
-        changes = self._all_changes(files)
-        # From the first to the end the partition is between two states.
+        changes = self._all_changes(before[0]["files"] if before else None)
         for first in islice(changes, 1):
-            yield replace(first, script=f"{_BETWEEN_STATES}\n{first.script}")
+            yield _between_states(first)
         yield from changes
 
-    def _all_changes(self, expected: int) -> Iterator[Transaction]:
+    def _all_changes(self, expected: int | None) -> Iterator[Transaction]:
         listed = self.source.files()
         with ReadAhead(self.repo, self.source) as reader:
             while look := list(islice(listed, FILES_A_LOOK)):
+                if expected is None:
+                    expected = self._count(look)
                 for change in self._changes(look, reader):
                     if change.rows:
                         self._note(change)
                         yield change.transaction()
                     self._tell(expected)
         self._tell(self.files)
-        for change in self._removals():
-            self._note(change)
-            yield change.transaction(PATH_OWNED)
+
+    def _count(self, first: list[ListedFile]) -> int:
+        """How many files there are, of which the first ones are known."""
+        many = len(first) == FILES_A_LOOK
+        return sum(1 for _ in self.source.files()) if many else len(first)
 
     def _note(self, change: Change) -> None:
-        """Remember which names mean something else after this change."""
+        """Remember what was written, and which names mean something else after this change."""
+        if len(change.replaced) < len(change.rows.get(SOURCE_FILES.name, ())):
+            self._seen.forget()  # some files stay as they are stored
+        self._seen.add(change.rows)
         if self._changed is None or not change.replaced:
             return
         replaced = set(change.replaced)
@@ -246,27 +253,29 @@ class Ingest:
                     owned[row["path"]].setdefault(relation.name, []).append(values)
         return owned
 
-    def _removals(self) -> Iterator[Change]:
-        """Files that the source lists no more, with all that they had."""
-        while True:
-            with self.store.held("find stale files") as held:
-                params = {"repo": self.repo, "run": self.run, "limit": FILES_A_LOOK}
-                stale = [row["path"] for row in held.run("find stale files", _STALE, params)]
-                if not stale:
-                    return
-                self._look_up_names(held, stale)
+    def _remove_stale(self, turns: Turns) -> None:
+        """Files that the source lists no more go, with all that they had."""
+        params = {"repo": self.repo, "run": self.run, "limit": FILES_A_LOOK}
+        while found := turns.held().run("find stale files", _STALE, params):
+            stale = [row["path"] for row in found]
+            self._look_up_names(turns.held(), stale)
+            change = Change(self.repo, self.run, replaced=stale)
+            self._note(change)
+            batch = _between_states(change.transaction(PATH_OWNED))
+            turns.held().run("remove stale files", batch.script, batch.params, write=True)
             self.tally.removed += len(stale)
-            yield Change(self.repo, self.run, replaced=stale)
 
     def _tell(self, expected: int) -> None:
         total = max(expected, self.files)
         self.report(Progress("source_records", self.repo, self.files, total, "files"))
 
     def _finish(self) -> dict[str, Any]:
-        """Resolve what changed, write the snapshot, and tell what the partition holds."""
-        if not self._known:
-            resolve(self.store, self.repo, self._changed)
-        with self.store.held("write the snapshot") as held:
+        """Remove what is stale, resolve what changed, write the snapshot, and tell what is held."""
+        with self.store.turns("finish the ingest") as turns:
+            if not self._known:
+                self._remove_stale(turns)
+                resolve(turns, self.repo, self._changed, self._seen)
+            held = turns.held()
             resolved = resolution(held, self.repo)
             files = held.run("count source_files", _FILES, {"repo": self.repo})
             redacted = held.run("count redactions", _REDACTED, {"repo": self.repo})
@@ -283,6 +292,11 @@ class Ingest:
             held.run("write snapshots", SNAPSHOTS.put(), params, write=True)
         metadata = _held_metadata(snapshot, files, redacted)
         return {**metadata, **asdict(self.tally), **_resolution_metadata(resolved)}
+
+
+def _between_states(first: Transaction) -> Transaction:
+    """From a change on, to the end, the partition is between two states."""
+    return replace(first, script=f"{_BETWEEN_STATES}\n{first.script}")
 
 
 def _named(records: list[Row]) -> set[tuple[str, ...]]:

@@ -10,7 +10,7 @@ import pytest
 from dobby_pipeline.cozo.partition import write_partition
 from dobby_pipeline.cozo.store import CozoStore, HeldStore
 from dobby_pipeline.schema.relations import SOURCE_RECORDS
-from dobby_pipeline.sources import ingest, resolve
+from dobby_pipeline.sources import ingest, meanings, resolve
 from dobby_pipeline.sources.ingest import Ingest
 from dobby_pipeline.sources.reader import content_of
 from dobby_pipeline.sources.records import FileContent, ListedFile
@@ -91,7 +91,8 @@ def test_an_ingest_of_four_times_the_files_takes_no_more_memory(store, monkeypat
     monkeypatch.setattr(ingest, "FILES_A_LOOK", 200)
     monkeypatch.setattr(ingest, "RECORDS_A_CHANGE", 200)
     monkeypatch.setattr(resolve, "PAGE_ROWS", 200)
-    monkeypatch.setattr(resolve, "MAX_TARGETS", 200)
+    monkeypatch.setattr(meanings, "MAX_TARGETS", 200)
+    monkeypatch.setattr(meanings, "MAX_SEEN", 200)
     put(store, "warm", ManyFiles(400), "first")  # grammars and caches
     peaks = []
     for repo, count in (("small", 800), ("large", 3200)):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dobby_pipeline.sources import read_ahead
+from dobby_pipeline.sources.file_rows import FileRows
 from dobby_pipeline.sources.git_tree import open_repository, resolve_commit
 from dobby_pipeline.sources.read_ahead import ReadAhead
 from dobby_pipeline.sources.reader import GitSource
@@ -38,12 +39,12 @@ def always_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read_ahead, "WORTH_BYTES", 1)
 
 
-def contents(source: Told, processes: int) -> list[tuple[ListedFile, FileContent]]:
-    with ReadAhead(source, processes) as reader:
+def contents(source: Told, processes: int) -> list[tuple[ListedFile, FileRows]]:
+    with ReadAhead("r", source, processes) as reader:
         return list(reader.contents(list(source.files())))
 
 
-def pids(found: list[tuple[ListedFile, FileContent]]) -> set[str]:
+def pids(found: list[tuple[ListedFile, FileRows]]) -> set[str]:
     return {content.language for _, content in found if content.language}
 
 
@@ -52,10 +53,10 @@ def test_a_repository_reads_the_same_by_two_processes(git_repo: Callable[..., Pa
     repository = open_repository(git_repo({**code, "logo.png": "\0", "link.lock": "x"}))
     source = GitSource(repository, resolve_commit(repository, "HEAD"))
     files = list(source.files())
-    with ReadAhead(source, 1) as one, ReadAhead(source, 2) as two:
+    with ReadAhead("r", source, 1) as one, ReadAhead("r", source, 2) as two:
         expected = list(one.contents(files))
         assert list(two.contents(files)) == expected
-    assert sum(len(content.records) for _, content in expected) == 70
+    assert sum(rows.records for _, rows in expected) == 70
 
 
 def test_files_come_in_order_from_other_processes() -> None:
