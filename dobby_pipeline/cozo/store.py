@@ -277,6 +277,11 @@ class HeldStore:
         code = str(answer.get("code") or "")
         if "kBusy" in code or "kTryAgain" in code:
             return _Conflict(code)
+        if "assert" in code:
+            return StoreConflict(
+                f"{name}: another run has just written the same rows in {self.store.place}: run "
+                "it again when that one has ended"
+            )
         message = _plain(str(answer.get("message", "")))
         if "kIOError" in code or "kIOError" in message:
             return StoreError(_unusable(name, self.store.place, _without_code(message)))

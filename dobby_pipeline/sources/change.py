@@ -32,20 +32,25 @@ class Change:
     Attributes:
         rows: what is put, by name of the relation.
         replaced: paths whose rows go first.
+        added: paths that have no rows.
     """
 
     repo: str
     run: str
     rows: dict[str, list[Values]] = field(default_factory=dict[str, list[Values]])
     replaced: list[str] = field(default_factory=list[str])
+    added: list[str] = field(default_factory=list[str])
 
-    def replace(self, path: str, owned: Mapping[str, list[Values]]) -> None:
+    def replace(
+        self, path: str, owned: Mapping[str, list[Values]], *, is_known: bool = True
+    ) -> None:
         """Put a file's new rows in the place of those that the path had.
 
         Args:
             owned: rows of relations of FILE_OWNED, by the relation's name.
+            is_known: whether the path can have any.
         """
-        self.replaced.append(path)
+        (self.replaced if is_known else self.added).append(path)
         for relation, rows in owned.items():
             self.rows.setdefault(relation, []).extend(rows)
 
@@ -70,16 +75,21 @@ class Change:
         return len(self.rows.get(SOURCE_RECORDS.name, ()))
 
     def transaction(self, owned: tuple[Relation, ...] = REPLACED) -> Transaction:
-        """Remove what the replaced files had in `owned`, then put the rows, all or nothing."""
+        """Remove what the replaced files had in `owned`, then put the rows, all or nothing.
+
+        The engine copies all parameters for each block, which for 2,000 records takes 5 ms and
+        5 MB: without replaced files, as in a first ingest, there are no blocks for them.
+        """
         params: dict[str, Any] = {"repo": self.repo}
         blocks: list[str] = []
         if self.replaced:
-            params["replaced"] = [[path] for path in self.replaced]
-            # Where none of the files is known there is nothing to look for in each relation: a
-            # third of the writing of a first ingest.
             # The old blob is looked up in the old rows: before they go.
-            removals = [_REMOVE_BLOBS, *map(removal, owned), removal(SOURCE_FILES)]
-            blocks += [f"%if {{ {_ARE_KNOWN} }} %then", *(f"{{ {r} }}" for r in removals), "%end"]
+            params["replaced"] = [[path] for path in self.replaced]
+            blocks += [_remove_blobs(), *(f"{{ {removal(relation)} }}" for relation in owned)]
+            blocks.append(f"{{ {removal(SOURCE_FILES)} }}")
+        if self.added:
+            params["added"] = [[path] for path in self.added]
+            blocks.append(_ARE_NEW)
         for name, rows in self.rows.items():
             if rows:
                 params[name] = rows
@@ -87,9 +97,15 @@ class Change:
         return Transaction("\n".join(blocks), params, self.records)
 
 
-_ARE_KNOWN = "paths[path] <- $replaced ?[path] := paths[path], *source_files{repo: $repo, path}"
-
-_REMOVE_BLOBS = (
-    "paths[path] <- $replaced ?[blob, repo, path] := paths[path], repo = $repo, "
-    "*source_files{repo: $repo, path, blob} :rm file_blobs {blob, repo, path}"
+# Another run may have written them since they were looked up.
+_ARE_NEW = (
+    "{ paths[path] <- $added ?[path] := paths[path], *source_files{repo: $repo, path} "
+    ":assert none }"
 )
+
+
+def _remove_blobs() -> str:
+    return (
+        "{ paths[path] <- $replaced ?[blob, repo, path] := paths[path], repo = $repo, "
+        "*source_files{repo: $repo, path, blob} :rm file_blobs {blob, repo, path} }"
+    )

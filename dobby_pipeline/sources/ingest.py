@@ -5,7 +5,7 @@ comes in (assets.py).
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -157,15 +157,15 @@ class Ingest:
 
     def _note(self, change: Change) -> None:
         """Remember what was written, and which names mean something else after this change."""
-        if len(change.replaced) < len(change.rows.get(SOURCE_FILES.name, ())):
+        written = {*change.replaced, *change.added}
+        if len(written) < len(change.rows.get(SOURCE_FILES.name, ())):
             self._seen.forget()  # some files stay as they are stored
         self._seen.add(change.rows)
-        if self._changed is None or not change.replaced:
+        if self._changed is None or not written:
             return
-        replaced = set(change.replaced)
-        before = {named for named in self._named if named[0] in replaced}
+        before = {named for named in self._named if named[0] in written}
         differ = before ^ _named_values(change.rows.get(SOURCE_RECORDS.name, []))
-        self._changed.paths.update(replaced)
+        self._changed.paths.update(written)
         self._changed.names.update(name for _, _, name, _ in differ)
 
     def _changes(self, look: list[ListedFile], reader: ReadAhead) -> Iterator[Change]:
@@ -181,11 +181,12 @@ class Ingest:
             change.list(file, stored[file.path])
         self.tally.unchanged += len(same)
         self.files += len(same)
-        yield from self._replacements(new, found, change, reader)
+        yield from self._replacements(new, stored.keys(), found, change, reader)
 
     def _replacements(
         self,
         new: list[ListedFile],
+        stored: Container[str],
         found: dict[tuple[str, str], Row],
         change: Change,
         reader: ReadAhead,
@@ -193,6 +194,7 @@ class Ingest:
         """Changes that give each file its new rows, each of some RECORDS_A_CHANGE records.
 
         Args:
+            stored: those of their paths that have rows.
             found: stored files of the same content, by _content_key.
             change: the first one, begun.
         """
@@ -200,7 +202,7 @@ class Ingest:
         for part in _of_records(copies):
             owned = self._owned(part)
             for file, row in part:
-                change.replace(file.path, owned[file.path])
+                change.replace(file.path, owned[file.path], is_known=file.path in stored)
                 change.list(file, row)
             self.tally.copied += len(part)
             self.files += len(part)
@@ -208,7 +210,7 @@ class Ingest:
             change = Change(self.repo, self.run)
         unknown = [file for file in new if _content_key(file) not in found]
         for file, read in reader.contents(unknown):
-            change.replace(file.path, read.owned)
+            change.replace(file.path, read.owned, is_known=file.path in stored)
             change.list(file, read.row)
             self.tally.read += 1
             self.files += 1

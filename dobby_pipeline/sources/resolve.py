@@ -54,10 +54,6 @@ paths[path] <- $paths
 :order path, symbol
 """
 
-_ARE_RESOLVED = (
-    "paths[path] <- $replaced ?[path] := paths[path], *reference_counts{repo: $repo, path}"
-)
-
 _COUNTS = """
 ?[sum(resolved), sum(ambiguous), sum(external)] :=
     *reference_counts{repo: $repo, path, resolved, ambiguous, external}
@@ -130,8 +126,9 @@ def resolve(
         StoreError: when the database refuses a batch; those before it are committed.
     """
     if seen is not None and seen.whole:
+        # What their files had went when they were written.
         for page in _pages(seen.references):
-            _write(turns.held(), repo, page, seen)
+            _write(turns.held(), repo, page, seen, had_edges=False)
         return
     names = StoredNames(repo)
     if changed is None or len(changed.names) > MAX_NAMES:
@@ -192,8 +189,15 @@ def resolution(store: CozoStore | HeldStore, repo: str) -> Resolution:
     return Resolution(**{key: found.get(key, 0) for key in _OUTCOMES})
 
 
-def _write(store: HeldStore, repo: str, references: Mapping[str, list[Row]], names: Names) -> None:
-    """Replace the edges and counts of these files."""
+def _write(
+    store: HeldStore,
+    repo: str,
+    references: Mapping[str, list[Row]],
+    names: Names,
+    *,
+    had_edges: bool = True,
+) -> None:
+    """Replace the edges and counts of these files, if they have any."""
     families = names.families(store, references)
     names.know(
         store, {name for rows in references.values() for row in rows for _, name, _ in row["names"]}
@@ -212,9 +216,7 @@ def _write(store: HeldStore, repo: str, references: Mapping[str, list[Row]], nam
                 else:
                     outcomes["ambiguous" if found else "external"] += 1
         counts.append([repo, path, *(outcomes[key] for key in _OUTCOMES)])
-    # Each file with an edge has a count, and at a first ingest none has.
-    removals = (f"{{ {removal(relation)} }}" for relation in RESOLVED)
-    blocks = [f"%if {{ {_ARE_RESOLVED} }} %then", *removals, "%end"]
+    blocks = [f"{{ {removal(relation)} }}" for relation in RESOLVED] if had_edges else []
     params: dict[str, Any] = {
         "repo": repo,
         "replaced": [[path] for path in references],

@@ -78,8 +78,17 @@ def test_a_source_that_cannot_travel_is_read_here() -> None:
 
 
 def test_a_few_small_files_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_ahead, "WORTH_BYTES", 10 * 60 + 1)
+    monkeypatch.setattr(read_ahead, "WORTH_BYTES", (10 + read_ahead._FILE_BYTES) * 60 + 1)
     assert pids(contents(Told(), 2)) == {f"process {os.getpid()}"}
+
+
+def test_small_files_that_come_to_many_start_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_ahead, "WORTH_BYTES", (10 + read_ahead._FILE_BYTES) * 60 + 1)
+    files = list(Told().files())
+    with ReadAhead("r", Told(), 2) as reader:
+        first, second = list(reader.contents(files)), list(reader.contents(files))
+    assert pids(first) == {f"process {os.getpid()}"}
+    assert f"process {os.getpid()}" not in pids(second)
 
 
 def test_processes_end_with_the_reader() -> None:
