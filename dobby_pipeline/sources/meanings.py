@@ -26,8 +26,9 @@ from dobby_pipeline.schema.relations import SOURCE_FILES, SOURCE_RECORDS, SYMBOL
 MAX_TARGETS = 50_000
 """Records whose names are remembered from page to page, some 0.5 kB each; then none is."""
 
-MAX_SEEN = 60_000
-"""Names in records and references that are kept until they are resolved, some 0.2 kB each."""
+MAX_SEEN = 80_000
+"""Files, symbols and names that are kept until they are resolved, some 0.2 kB each. Of networkx
+(900 files) there are 60,000."""
 
 _LANGUAGES = """
 paths[path] <- $paths
@@ -172,12 +173,13 @@ class SeenNames:
             return
         for _, path, _, _, language, *_ in rows.get(SOURCE_FILES.name, ()):
             self._families[path] = _family(language)
+            self._kept += 1
         for _, path, symbol, names in rows.get(SYMBOL_REFERENCES.name, ()):
             self.references.setdefault(path, []).append({"symbol": symbol, "names": names})
-            self._kept += len(names)
+            self._kept += 1 + len(names)
         for _, path, symbol, name, kind, language, *_ in rows.get(SOURCE_RECORDS.name, ()):
             self._records.setdefault(name, []).append([path, symbol, kind, language])
-            self._kept += 1
+            self._kept += 2
             if kind in _FUNCTIONS:
                 self._functions.add((path, symbol))
         if self._kept > MAX_SEEN:

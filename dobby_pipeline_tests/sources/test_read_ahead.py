@@ -1,6 +1,7 @@
 """Reading by several processes gives what reading by one gives, whatever becomes of them."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from dobby_pipeline.sources import read_ahead
 from dobby_pipeline.sources.file_rows import FileRows
-from dobby_pipeline.sources.git_tree import open_repository, resolve_commit
+from dobby_pipeline.sources.git_tree import SourceError, open_repository, resolve_commit
 from dobby_pipeline.sources.read_ahead import ReadAhead
 from dobby_pipeline.sources.reader import GitSource
 from dobby_pipeline.sources.records import FileContent, ListedFile
@@ -20,6 +21,7 @@ class Told:
     """A source that says which process read a file, and does not survive some of them."""
 
     deadly: frozenset[str] = frozenset()
+    broken: frozenset[str] = frozenset()
     portable: bool = True
     version: str = "1"
     content: str = "1"
@@ -31,6 +33,9 @@ class Told:
     def read(self, file: ListedFile) -> FileContent:
         if file.path in self.deadly:
             os._exit(1)
+        if file.path in self.broken:
+            raise SourceError(f"{file.path} cannot be read")
+        sys.stdout.write("a library's word is no answer")
         return FileContent(language=f"process {os.getpid()}")
 
 
@@ -71,6 +76,11 @@ def test_a_file_that_ends_its_process_is_unparsable_and_the_others_are_read() ->
     assert [file for file, _ in found] == list(Told().files())
     assert {file.path for file, content in found if content.reason == "unparsable"} == deadly
     assert all(content.language for file, content in found if file.path not in deadly)
+
+
+def test_a_source_that_cannot_be_read_says_so_from_another_process() -> None:
+    with pytest.raises(SourceError, match="f007.py"):
+        contents(Told(broken=frozenset({"f007.py"})), 2)
 
 
 def test_a_source_that_cannot_travel_is_read_here() -> None:
