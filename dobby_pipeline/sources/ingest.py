@@ -167,6 +167,8 @@ class Ingest:
         differ = before ^ _named_values(change.rows.get(SOURCE_RECORDS.name, []))
         self._changed.paths.update(written)
         self._changed.names.update(name for _, _, name, _ in differ)
+        if self._changed.is_much:
+            self._changed = None
 
     def _changes(self, look: list[ListedFile], reader: ReadAhead) -> Iterator[Change]:
         with self.store.held("look up files") as held:

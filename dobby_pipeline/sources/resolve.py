@@ -37,6 +37,9 @@ PATHS_A_PAGE = 500
 MAX_NAMES = 200
 """Changed names for which the references are searched; with more of them all are resolved."""
 
+MAX_PATHS = 10_000
+"""Changed files that are remembered; with more of them all references are resolved."""
+
 _OUTCOMES = ("resolved", "ambiguous", "external")
 
 # A text of the name elsewhere in the row only costs a look at one file more.
@@ -109,6 +112,11 @@ class Changed:
     paths: set[str] = field(default_factory=set[str])
     names: set[str] = field(default_factory=set[str])
 
+    @property
+    def is_much(self) -> bool:
+        """Whether to resolve everything is better than to remember more."""
+        return len(self.names) > MAX_NAMES or len(self.paths) > MAX_PATHS
+
 
 def resolve(
     turns: Turns, repo: str, changed: Changed | None = None, seen: SeenNames | None = None
@@ -131,7 +139,7 @@ def resolve(
             _write(turns.held(), repo, page, seen, had_edges=False)
         return
     names = StoredNames(repo)
-    if changed is None or len(changed.names) > MAX_NAMES:
+    if changed is None or changed.is_much:
         after: str | None = ""
         while after is not None:
             held = turns.held()

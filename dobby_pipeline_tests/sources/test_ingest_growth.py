@@ -103,3 +103,14 @@ def test_an_ingest_of_four_times_the_files_takes_no_more_memory(store, monkeypat
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.3 * peaks[0]
+
+
+def test_many_changed_files_are_not_all_remembered(store, monkeypatch):
+    monkeypatch.setattr(resolve, "MAX_PATHS", 5)
+    put(store, "r", ManyFiles(20), "first")
+    work = put(store, "r", ManyFiles(21), "second")  # each file calls another one
+    assert (work.tally.read, work._changed) == (18, None)
+    put(store, "fresh", ManyFiles(21), "first")
+    edges = "?[path, to_path] := *dependencies{repo: $repo, path, to_path}"
+    found = [store.run("edges", edges, {"repo": repo}) for repo in ("r", "fresh")]
+    assert found[0] == found[1] != []
