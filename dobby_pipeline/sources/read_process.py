@@ -9,10 +9,13 @@ import os
 import pickle
 import subprocess
 import sys
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import IO, cast
 
 from dobby_pipeline.sources.file_rows import FileRows, file_rows
+from dobby_pipeline.sources.git_tree import SourceError
 from dobby_pipeline.sources.records import FileContent, ListedFile, Source
 
 _PROGRAM = """
@@ -46,6 +49,7 @@ class ReadProcess:
         Raises:
             ReaderDiedError: when the process does not survive it; then it is of no more use.
             SourceError: when the source itself cannot be read.
+        RuntimeError: for any other error there.
         """
         requests = cast("IO[bytes]", self._process.stdin)
         try:
@@ -65,6 +69,9 @@ class ReadProcess:
         """End the process, whatever it is doing; who waits for it is told that it died."""
         self._process.kill()
         self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):  # what was not yet sent cannot be
+                cast("IO[bytes]", pipe).close()
 
 
 def serve() -> None:
@@ -82,8 +89,12 @@ def serve() -> None:
 def _answer(repo: str, source: Source, files: Sequence[ListedFile]) -> list[FileRows] | Exception:
     try:
         return [read_rows(repo, source, file) for file in files]
-    except Exception as error:  # noqa: BLE001 - raised again where it was asked
+    except SourceError as error:
         return error
+    except Exception as error:  # noqa: BLE001 - raised where it was asked
+        # Any error can be sent as text; its own might hold some of the file's.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        return RuntimeError(f"{type(error).__name__} while files were read\n{where}")
 
 
 def read_rows(repo: str, source: Source, file: ListedFile) -> FileRows:

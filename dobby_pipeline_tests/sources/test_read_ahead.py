@@ -22,6 +22,7 @@ class Told:
 
     deadly: frozenset[str] = frozenset()
     broken: frozenset[str] = frozenset()
+    error: type[Exception] = SourceError
     portable: bool = True
     version: str = "1"
     content: str = "1"
@@ -34,7 +35,7 @@ class Told:
         if file.path in self.deadly:
             os._exit(1)
         if file.path in self.broken:
-            raise SourceError(f"{file.path} cannot be read")
+            raise self.error(f"{file.path} cannot be read")
         sys.stdout.write("a library's word is no answer")
         return FileContent(language=f"process {os.getpid()}")
 
@@ -81,6 +82,12 @@ def test_a_file_that_ends_its_process_is_unparsable_and_the_others_are_read() ->
 def test_a_source_that_cannot_be_read_says_so_from_another_process() -> None:
     with pytest.raises(SourceError, match="f007.py"):
         contents(Told(broken=frozenset({"f007.py"})), 2)
+
+
+def test_a_defect_in_another_process_is_told_without_what_it_says() -> None:
+    with pytest.raises(RuntimeError, match="KeyError while files were read") as told:
+        contents(Told(broken=frozenset({"f007.py"}), error=KeyError), 2)
+    assert "f007" not in str(told.value)
 
 
 def test_a_source_that_cannot_travel_is_read_here() -> None:
