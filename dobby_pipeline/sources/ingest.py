@@ -38,7 +38,7 @@ FILES_A_LOOK = 2000
 """Listed files whose stored rows are looked up together: 2 MB, and one opening of the database."""
 
 RECORDS_A_CHANGE = 2000
-"""In one transaction, which takes some 60 ms; opening the database for it takes 20 ms more."""
+"""In one transaction, which takes some 150 ms; opening the database for it takes 20 ms more."""
 
 _STORED = """
 paths[path] <- $paths
