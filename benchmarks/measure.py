@@ -19,7 +19,8 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 CORPORA = ROOT / ".dobby" / "corpora"
-_GIT = ("git", "-c", "user.name=bench", "-c", "user.email=bench@localhost")
+# Without its upkeep, which goes on in the background while what follows is measured.
+_GIT = ("git", "-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "gc.auto=0")
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import fcntl
 import json
 import os
 import re
+import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +35,9 @@ os.environ.setdefault("RAYON_NUM_THREADS", "16")
 
 LOCK_WAIT_S = 60.0
 """How long an operation waits for the database. Others hold it for one operation, some 20 ms."""
+
+TURN_S = 0.25
+"""How long work of many operations keeps the database before it lets others in."""
 
 CONFLICT_WAIT_S = 30.0
 """How long a transaction is rerun when another one wrote the same rows first."""
@@ -150,6 +154,15 @@ class CozoStore:
             yield held
         finally:
             held.connection.close()
+
+    @contextmanager
+    def turns(self, name: str) -> "Generator[Turns]":
+        """Keep the database for work of many operations, in turns: see Turns."""
+        turns = Turns(self, name)
+        try:
+            yield turns
+        finally:
+            turns.let_go()
 
     def _open(self, name: str) -> Connection:
         if self.url:
@@ -275,6 +288,11 @@ class HeldStore:
         code = str(answer.get("code") or "")
         if "kBusy" in code or "kTryAgain" in code:
             return _Conflict(code)
+        if "assert" in code:
+            return StoreConflict(
+                f"{name}: another run has just written the same rows in {self.store.place}: run "
+                "it again when that one has ended"
+            )
         message = _plain(str(answer.get("message", "")))
         if "kIOError" in code or "kIOError" in message:
             return StoreError(_unusable(name, self.store.place, _without_code(message)))
@@ -282,6 +300,34 @@ class HeldStore:
         on = f" on {relation[1]}" if relation else ""
         place = self.store.place
         return StoreError(f"{name}: the query{on} failed in {place} ({code or 'refused'})")
+
+
+@dataclass
+class Turns:
+    """The database for work of many operations, let go of every TURN_S.
+
+    To open it for each would take as long as a small operation itself.
+    """
+
+    store: CozoStore
+    name: str
+    _held: HeldStore | None = field(default=None, init=False)
+    _keeping: ExitStack = field(default_factory=ExitStack, init=False)
+    _end: float = field(default=0.0, init=False)
+
+    def held(self) -> HeldStore:
+        """The open database, for one operation; the next one may meet what others have done."""
+        if self._held is not None and time.monotonic() > self._end:
+            self.let_go()
+        if self._held is None:
+            self._held = self._keeping.enter_context(self.store.held(self.name))
+            self._end = time.monotonic() + TURN_S
+        return self._held
+
+    def let_go(self) -> None:
+        """Close the database; a later operation opens it again."""
+        self._held = None
+        self._keeping.close()
 
 
 def _plain(text: str) -> str:

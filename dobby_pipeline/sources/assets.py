@@ -15,9 +15,9 @@ from dobby_pipeline.cozo.partition import Batch, Batches
 from dobby_pipeline.cozo.resource import CozoResource
 from dobby_pipeline.partitions import OWNERS, repo_partitions
 from dobby_pipeline.progress import Reporter
+from dobby_pipeline.sources.extractor_version import EXTRACTOR_VERSION
 from dobby_pipeline.sources.ingest import Ingest
 from dobby_pipeline.sources.open_source import open_source
-from dobby_pipeline.sources.reader import EXTRACTOR_VERSION
 from dobby_pipeline.sources.registry import get_repo
 
 # Data versions are what keeps an unchanged tree from waking what is downstream; a user of `dobby`

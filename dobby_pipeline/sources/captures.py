@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from time import thread_time
 
-from tree_sitter import Node, Parser, Query, QueryCursor, Tree
+from tree_sitter import Node, Parser, QueryCursor, Tree
 
 from dobby_pipeline.sources.git_tree import SourceError
-from dobby_pipeline.sources.languages import Language, grammar, query, reference_query
+from dobby_pipeline.sources.languages import Language, grammar, query
 from dobby_pipeline.sources.records import KINDS, REFERENCE_KINDS
 
 Span = tuple[int, int]
+
+Found = dict[str, list[Node]]
+"""What one match of a query captures."""
 
 MAX_TOKEN_RUN = 20_000
 """Tokens that may follow each other as siblings with no named node between them. A query's time
@@ -148,7 +151,11 @@ def capture(language: Language, data: bytes) -> Captures:
     _refuse_token_runs(tree.root_node)
     captures = Captures(tree.root_node)
     by_span: dict[Span, tuple[int, bool, Definition]] = {}
+    referring: list[Found] = []
     for pattern, found in QueryCursor(compiled).matches(tree.root_node):
+        if "call" in found or "import" in found:
+            referring.append(found)
+            continue
         kind = next((name for name in _DEFINITIONS if name in found), None)
         if kind is None:
             _add_plain(captures, found)
@@ -166,19 +173,19 @@ def capture(language: Language, data: bytes) -> Captures:
             by_span[node.byte_range] = (*rank, definition)
     captures.definitions = [definition for *_, definition in by_span.values()]
     captures.leading.sort()
-    captures.references = named_spans(reference_query(language), tree.root_node)
+    captures.references = named_spans(referring)
     return captures
 
 
-def named_spans(compiled: Query, root: Node) -> list[tuple[int, int, str]]:
+def named_spans(matches: Iterable[Found]) -> list[tuple[int, int, str]]:
     """Where names are called or imported, sorted: of a qualified name the last part."""
-    found = QueryCursor(compiled).captures(root)
     references: set[tuple[int, int, str]] = set()
-    for kind in REFERENCE_KINDS:
-        for node in found.get(kind, ()):
-            for name in map(_last_part, _each(node)):
-                if name is not None:
-                    references.add((name.start_byte, name.end_byte, kind))
+    for found in matches:
+        for kind in REFERENCE_KINDS:
+            for node in found.get(kind, ()):
+                for name in map(_last_part, _each(node)):
+                    if name is not None:
+                        references.add((name.start_byte, name.end_byte, kind))
     return sorted(references)
 
 
@@ -250,7 +257,7 @@ def _refuse_token_runs(root: Node) -> None:
         )
 
 
-def _add_plain(captures: Captures, found: dict[str, list[Node]]) -> None:
+def _add_plain(captures: Captures, found: Found) -> None:
     for role, nodes in found.items():
         if role in _LEADING:
             captures.leading.extend((node.end_byte, node.start_byte, role) for node in nodes)
@@ -258,7 +265,7 @@ def _add_plain(captures: Captures, found: dict[str, list[Node]]) -> None:
             captures.docstrings.update(node.byte_range for node in nodes)
 
 
-def _name(found: dict[str, list[Node]], default: str | None, separator: str) -> str:
+def _name(found: Found, default: str | None, separator: str) -> str:
     """The definition's own name; empty when the parser had to invent it."""
     if "declarator" in found:
         return _declared(found["declarator"][0])

@@ -5,26 +5,29 @@ comes in (assets.py).
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from dobby_pipeline.cozo.partition import Batches, Transaction
-from dobby_pipeline.cozo.relation import Relation, Row
-from dobby_pipeline.cozo.store import CozoStore, HeldStore
+from dobby_pipeline.cozo.relation import Row
+from dobby_pipeline.cozo.store import CozoStore, HeldStore, Turns
 from dobby_pipeline.progress import Progress, Report
 from dobby_pipeline.schema.relations import (
     FILE_OWNED,
     PATH_OWNED,
     SNAPSHOTS,
+    SOURCE_FILES,
     SOURCE_RECORDS,
 )
-from dobby_pipeline.sources.change import Change, file_row, owned_rows
+from dobby_pipeline.sources.change import Change
+from dobby_pipeline.sources.extractor_version import EXTRACTOR_VERSION
+from dobby_pipeline.sources.file_rows import Values
 from dobby_pipeline.sources.languages import suffix_of
+from dobby_pipeline.sources.meanings import SeenNames
 from dobby_pipeline.sources.read_ahead import ReadAhead
-from dobby_pipeline.sources.reader import EXTRACTOR_VERSION
 from dobby_pipeline.sources.records import (
     ListedFile,
     Source,
@@ -35,7 +38,7 @@ FILES_A_LOOK = 2000
 """Listed files whose stored rows are looked up together: 2 MB, and one opening of the database."""
 
 RECORDS_A_CHANGE = 2000
-"""In one transaction, which takes some 60 ms; opening the database for it takes 20 ms more."""
+"""In one transaction, which takes some 150 ms; opening the database for it takes 20 ms more."""
 
 _STORED = """
 paths[path] <- $paths
@@ -104,6 +107,7 @@ class Ingest:
     files: int = field(default=0, init=False)
     _known: bool = field(default=True, init=False)
     _changed: Changed | None = field(default=None, init=False)
+    _seen: SeenNames = field(default_factory=SeenNames, init=False)
     _named: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]], init=False)
 
     def __post_init__(self) -> None:
@@ -128,37 +132,43 @@ class Ingest:
         self._known = False
         if any(b["content"] for b in before):
             self._changed = Changed()
-        # Listing takes longer than one changed file, so it is done twice only where nobody knows.
-        files = before[0]["files"] if before else sum(1 for _ in self.source.files())
-        changes = self._all_changes(files)
-        # From the first to the end the partition is between two states.
+        changes = self._all_changes(before[0]["files"] if before else None)
         for first in islice(changes, 1):
-            yield replace(first, script=f"{_BETWEEN_STATES}\n{first.script}")
+            yield _between_states(first)
         yield from changes
 
-    def _all_changes(self, expected: int) -> Iterator[Transaction]:
+    def _all_changes(self, expected: int | None) -> Iterator[Transaction]:
         listed = self.source.files()
-        with ReadAhead(self.source) as reader:
+        with ReadAhead(self.repo, self.source) as reader:
             while look := list(islice(listed, FILES_A_LOOK)):
+                if expected is None:
+                    expected = self._count(look)
                 for change in self._changes(look, reader):
                     if change.rows:
                         self._note(change)
                         yield change.transaction()
                     self._tell(expected)
         self._tell(self.files)
-        for change in self._removals():
-            self._note(change)
-            yield change.transaction(PATH_OWNED)
+
+    def _count(self, first: list[ListedFile]) -> int:
+        """How many files there are, of which the first ones are known."""
+        many = len(first) == FILES_A_LOOK
+        return sum(1 for _ in self.source.files()) if many else len(first)
 
     def _note(self, change: Change) -> None:
-        """Remember which names mean something else after this change."""
-        if self._changed is None or not change.replaced:
+        """Remember what was written, and which names mean something else after this change."""
+        written = {*change.replaced, *change.added}
+        if len(written) < len(change.rows.get(SOURCE_FILES.name, ())):
+            self._seen.forget()  # some files stay as they are stored
+        self._seen.add(change.rows)
+        if self._changed is None or not written:
             return
-        replaced = set(change.replaced)
-        before = {named for named in self._named if named[0] in replaced}
-        differ = before ^ _named(change.rows.get(SOURCE_RECORDS, []))
-        self._changed.paths.update(replaced)
+        before = {named for named in self._named if named[0] in written}
+        differ = before ^ _named_values(change.rows.get(SOURCE_RECORDS.name, []))
+        self._changed.paths.update(written)
         self._changed.names.update(name for _, _, name, _ in differ)
+        if self._changed.is_much:
+            self._changed = None
 
     def _changes(self, look: list[ListedFile], reader: ReadAhead) -> Iterator[Change]:
         with self.store.held("look up files") as held:
@@ -173,11 +183,12 @@ class Ingest:
             change.list(file, stored[file.path])
         self.tally.unchanged += len(same)
         self.files += len(same)
-        yield from self._replacements(new, found, change, reader)
+        yield from self._replacements(new, stored.keys(), found, change, reader)
 
     def _replacements(
         self,
         new: list[ListedFile],
+        stored: Container[str],
         found: dict[tuple[str, str], Row],
         change: Change,
         reader: ReadAhead,
@@ -185,6 +196,7 @@ class Ingest:
         """Changes that give each file its new rows, each of some RECORDS_A_CHANGE records.
 
         Args:
+            stored: those of their paths that have rows.
             found: stored files of the same content, by _content_key.
             change: the first one, begun.
         """
@@ -192,16 +204,16 @@ class Ingest:
         for part in _of_records(copies):
             owned = self._owned(part)
             for file, row in part:
-                change.replace(file.path, owned[file.path])
+                change.replace(file.path, owned[file.path], is_known=file.path in stored)
                 change.list(file, row)
             self.tally.copied += len(part)
             self.files += len(part)
             yield change
             change = Change(self.repo, self.run)
         unknown = [file for file in new if _content_key(file) not in found]
-        for file, content in reader.contents(unknown):
-            change.replace(file.path, owned_rows(content))
-            change.list(file, file_row(file, content))
+        for file, read in reader.contents(unknown):
+            change.replace(file.path, read.owned, is_known=file.path in stored)
+            change.list(file, read.row)
             self.tally.read += 1
             self.files += 1
             if change.records >= RECORDS_A_CHANGE:
@@ -226,45 +238,48 @@ class Ingest:
         rows = held.run("look up file_blobs", _ELSEWHERE, params) if files else []
         return {(row["blob"], suffix_of(row["path"])): row for row in rows}
 
-    def _owned(self, copies: list[tuple[ListedFile, Row]]) -> dict[str, dict[Relation, list[Row]]]:
-        """By path, the rows of the equal file that was found for it."""
+    def _owned(self, copies: list[tuple[ListedFile, Row]]) -> dict[str, dict[str, list[Values]]]:
+        """By path, the rows of the equal file that was found for it, as in FileRows.owned."""
         pairs = [[row["repo"], row["path"], file.path] for file, row in copies]
-        owned: dict[str, dict[Relation, list[Row]]] = {file.path: {} for file, _ in copies}
+        owned: dict[str, dict[str, list[Values]]] = {file.path: {} for file, _ in copies}
         with self.store.held("copy the rows of equal files") as held:
             for relation in FILE_OWNED:
                 columns = ", ".join(relation.columns[2:])
                 rows = held.run(
                     f"copy {relation.name}",
-                    f"pairs[from_repo, from_path, to] <- $pairs ?[to, {columns}] := "
-                    f"pairs[from_repo, from_path, to], "
+                    f"pairs[from_repo, from_path, path] <- $pairs ?[path, {columns}] := "
+                    f"pairs[from_repo, from_path, path], "
                     f"*{relation.name}{{repo: from_repo, path: from_path, {columns}}}",
                     {"pairs": pairs},
                 )
                 for row in rows:
-                    owned[row.pop("to")].setdefault(relation, []).append(row)
+                    values = [self.repo, *row.values()]
+                    owned[row["path"]].setdefault(relation.name, []).append(values)
         return owned
 
-    def _removals(self) -> Iterator[Change]:
-        """Files that the source lists no more, with all that they had."""
-        while True:
-            with self.store.held("find stale files") as held:
-                params = {"repo": self.repo, "run": self.run, "limit": FILES_A_LOOK}
-                stale = [row["path"] for row in held.run("find stale files", _STALE, params)]
-                if not stale:
-                    return
-                self._look_up_names(held, stale)
+    def _remove_stale(self, turns: Turns) -> None:
+        """Files that the source lists no more go, with all that they had."""
+        params = {"repo": self.repo, "run": self.run, "limit": FILES_A_LOOK}
+        while found := turns.held().run("find stale files", _STALE, params):
+            stale = [row["path"] for row in found]
+            self._look_up_names(turns.held(), stale)
+            change = Change(self.repo, self.run, replaced=stale)
+            self._note(change)
+            batch = _between_states(change.transaction(PATH_OWNED))
+            turns.held().run("remove stale files", batch.script, batch.params, write=True)
             self.tally.removed += len(stale)
-            yield Change(self.repo, self.run, replaced=stale)
 
     def _tell(self, expected: int) -> None:
         total = max(expected, self.files)
         self.report(Progress("source_records", self.repo, self.files, total, "files"))
 
     def _finish(self) -> dict[str, Any]:
-        """Resolve what changed, write the snapshot, and tell what the partition holds."""
-        if not self._known:
-            resolve(self.store, self.repo, self._changed)
-        with self.store.held("write the snapshot") as held:
+        """Remove what is stale, resolve what changed, write the snapshot, and tell what is held."""
+        with self.store.turns("finish the ingest") as turns:
+            if not self._known:
+                self._remove_stale(turns)
+                resolve(turns, self.repo, self._changed, self._seen)
+            held = turns.held()
             resolved = resolution(held, self.repo)
             files = held.run("count source_files", _FILES, {"repo": self.repo})
             redacted = held.run("count redactions", _REDACTED, {"repo": self.repo})
@@ -283,8 +298,17 @@ class Ingest:
         return {**metadata, **asdict(self.tally), **_resolution_metadata(resolved)}
 
 
+def _between_states(first: Transaction) -> Transaction:
+    """From a change on, to the end, the partition is between two states."""
+    return replace(first, script=f"{_BETWEEN_STATES}\n{first.script}")
+
+
 def _named(records: list[Row]) -> set[tuple[str, ...]]:
     return {(row["path"], row["symbol"], row["name"], row["kind"]) for row in records}
+
+
+def _named_values(records: list[Values]) -> set[tuple[str, ...]]:
+    return {(path, symbol, name, kind) for _, path, symbol, name, kind, *_ in records}
 
 
 def _is_same(file: ListedFile, stored: Row | None) -> bool:

@@ -28,7 +28,6 @@ import importlib
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import tree_sitter
@@ -241,18 +240,18 @@ def grammar(language: Language) -> tree_sitter.Language:
 
 @cache
 def query(language: Language) -> tree_sitter.Query:
-    """The row's query for symbols, compiled."""
-    return tree_sitter.Query(grammar(language), _query_text(language, ".scm"))
+    """The row's query, compiled: for symbols first, then for references.
 
-
-@cache
-def reference_query(language: Language) -> tree_sitter.Query:
-    """The row's query for references, compiled."""
-    return tree_sitter.Query(grammar(language), _query_text(language, ".refs.scm"))
+    It is one because walking the tree takes four fifths of a query's time.
+    """
+    texts = (_query_text(language, ending) for ending in (".scm", ".refs.scm"))
+    return tree_sitter.Query(grammar(language), "\n".join(texts))
 
 
 def grammars_fingerprint() -> str:
     """A short hash of all rows, their queries and their grammars' versions."""
+    from importlib.metadata import version  # what only reads files does not ask
+
     digest = hashlib.sha256(version("tree-sitter").encode())
     for row in LANGUAGES:
         grammar_version = version(row.grammar[0].replace("_", "-"))

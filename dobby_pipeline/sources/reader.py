@@ -21,16 +21,11 @@ from dobby_pipeline.sources.git_tree import (
     read_blob,
     tree_id,
 )
-from dobby_pipeline.sources.languages import grammars_fingerprint, language_of, suffix_of
+from dobby_pipeline.sources.languages import language_of, suffix_of
 from dobby_pipeline.sources.records import UNPARSABLE, UNREADABLE, FileContent, ListedFile
-from dobby_pipeline.sources.secrets import redact, redaction_fingerprint
+from dobby_pipeline.sources.secrets import redact
 from dobby_pipeline.sources.skip_rules import content_reason, entry_reason, is_written_by_hand
 from dobby_pipeline.sources.tree_rules import placed_entries
-
-_RULES_VERSION = 4  # raise it when the same file would give other records
-
-EXTRACTOR_VERSION = f"{_RULES_VERSION}-{grammars_fingerprint()}-{redaction_fingerprint()}"
-"""Changes whenever the same blob may give other records or redactions: then cached ones lapse."""
 
 _BY_HAND = "+by-hand"
 """Ends a file's `blob` where `.gitattributes` says `-linguist-generated`: the same content gives

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -203,3 +204,18 @@ def small_disk(tmp_path):
         if subprocess.run(["umount", str(folder)], capture_output=True).returncode == 0:
             break
         time.sleep(0.1)
+
+
+def test_work_in_turns_keeps_the_database_and_lets_others_in_between(store, monkeypatch):
+    impatient = replace(store, lock_wait_s=0.01)
+    with store.turns("work") as turns:
+        held = turns.held()
+        assert turns.held() is held
+        with pytest.raises(StoreLocked):
+            impatient.run("read", "?[a] := a = 1")
+        turns.let_go()
+        assert impatient.run("read", "?[a] := a = 1") == [{"a": 1}]
+        monkeypatch.setattr("dobby_pipeline.cozo.store.TURN_S", -1.0)
+        late = turns.held()
+        assert turns.held() is not late
+    assert impatient.run("read", "?[a] := a = 1") == [{"a": 1}]

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from dobby_pipeline.cozo.partition import write_partition
+from dobby_pipeline.cozo.store import StoreConflict
 from dobby_pipeline.schema.relations import RELATIONS, SOURCE_RECORDS
 from dobby_pipeline.sources import ingest as ingest_module
+from dobby_pipeline.sources import meanings
 from dobby_pipeline.sources.git_tree import open_repository, resolve_commit
 from dobby_pipeline.sources.ingest import Ingest, Tally
 from dobby_pipeline.sources.reader import GitSource
@@ -148,6 +150,35 @@ def test_going_back_after_a_killed_ingest_is_not_taken_for_the_old_state(
     git(folder, "reset", "-q", "--hard", "HEAD~1")
     ingest(folder)
     assert contents(store) == before
+
+
+def test_what_was_just_written_resolves_as_what_is_stored(ingest, store, git_repo, monkeypatch):
+    code = "class A:\n    def go(self): return helper()\n    def run(self): return self.go()\n"
+    folder = git_repo({"a.py": code, "b.py": "def helper(): return A()\n", "c.js": "helper();\n"})
+    ingest(folder)
+    monkeypatch.setattr(meanings, "MAX_SEEN", 0)
+    ingest(folder, "stored")
+    assert contents(store)["dependencies"]
+    assert contents(store) == contents(store, "stored")
+
+
+def test_a_run_that_was_overtaken_writes_nothing_beside_the_other_s_rows(store, git_repo):
+    folder = git_repo({"a.py": ONE})
+    first = iter(_ingest_of(store, folder).batches())
+    overtaken = next(first)
+    commit_files(folder, {"a.py": TWO})
+    other = _ingest_of(store, folder).batches()
+    write_partition(store, SOURCE_RECORDS, "r", "other", other, whole=other.whole)
+    before = contents(store)
+    with pytest.raises(StoreConflict, match="another run"):
+        write_partition(store, SOURCE_RECORDS, "r", "run", [overtaken], whole=False)
+    assert contents(store) == before
+
+
+def _ingest_of(store, folder: Path) -> Ingest:
+    repository = open_repository(folder)
+    source = GitSource(repository, resolve_commit(repository, "HEAD"))
+    return Ingest(store, "r", f"run{next(RUNS)}", source, lambda _: None)
 
 
 def test_new_rules_read_everything_again(ingest, store, git_repo, monkeypatch):

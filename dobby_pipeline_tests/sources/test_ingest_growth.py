@@ -10,7 +10,7 @@ import pytest
 from dobby_pipeline.cozo.partition import write_partition
 from dobby_pipeline.cozo.store import CozoStore, HeldStore
 from dobby_pipeline.schema.relations import SOURCE_RECORDS
-from dobby_pipeline.sources import ingest, resolve
+from dobby_pipeline.sources import ingest, meanings, resolve
 from dobby_pipeline.sources.ingest import Ingest
 from dobby_pipeline.sources.reader import content_of
 from dobby_pipeline.sources.records import FileContent, ListedFile
@@ -91,7 +91,8 @@ def test_an_ingest_of_four_times_the_files_takes_no_more_memory(store, monkeypat
     monkeypatch.setattr(ingest, "FILES_A_LOOK", 200)
     monkeypatch.setattr(ingest, "RECORDS_A_CHANGE", 200)
     monkeypatch.setattr(resolve, "PAGE_ROWS", 200)
-    monkeypatch.setattr(resolve, "MAX_TARGETS", 200)
+    monkeypatch.setattr(meanings, "MAX_TARGETS", 200)
+    monkeypatch.setattr(meanings, "MAX_SEEN", 200)
     put(store, "warm", ManyFiles(400), "first")  # grammars and caches
     peaks = []
     for repo, count in (("small", 800), ("large", 3200)):
@@ -102,3 +103,14 @@ def test_an_ingest_of_four_times_the_files_takes_no_more_memory(store, monkeypat
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.3 * peaks[0]
+
+
+def test_many_changed_files_are_not_all_remembered(store, monkeypatch):
+    monkeypatch.setattr(resolve, "MAX_PATHS", 5)
+    put(store, "r", ManyFiles(20), "first")
+    work = put(store, "r", ManyFiles(21), "second")  # each file calls another one
+    assert (work.tally.read, work._changed) == (18, None)
+    put(store, "fresh", ManyFiles(21), "first")
+    edges = "?[path, to_path] := *dependencies{repo: $repo, path, to_path}"
+    found = [store.run("edges", edges, {"repo": repo}) for repo in ("r", "fresh")]
+    assert found[0] == found[1] != []

@@ -9,7 +9,7 @@ import pytest
 
 from dobby_pipeline.sources.languages import LANGUAGES, grammar, language_of, query
 from dobby_pipeline.sources.reader import content_of
-from dobby_pipeline.sources.records import KINDS, SourceRecord
+from dobby_pipeline.sources.records import KINDS, REFERENCE_KINDS, SourceRecord
 
 # The files end in .sample so that neither linters nor Dobby itself take them for code.
 SAMPLES = Path(__file__).parent / "samples"
@@ -562,7 +562,7 @@ def test_every_language_names_itself_and_uses_known_kinds(name):
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
 def test_every_capture_of_a_query_is_one_that_is_understood(language):
     others = {"scope", "impl", "name", "declarator", "receiver", "implements", "body"}
-    known = KINDS | others | {"keyword", "decoration", "comment", "docstring"}
+    known = KINDS | others | {"keyword", "decoration", "comment", "docstring", *REFERENCE_KINDS}
     compiled = query(language)
     captures = {compiled.capture_name(i) for i in range(compiled.capture_count)}
     assert {name for name in captures if not name.startswith("_")} <= known

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dobby_pipeline.sources.extractor_version import EXTRACTOR_VERSION
 from dobby_pipeline.sources.git_tree import (
     SourceError,
     display_path,
@@ -14,7 +15,7 @@ from dobby_pipeline.sources.git_tree import (
     open_repository,
     resolve_commit,
 )
-from dobby_pipeline.sources.reader import EXTRACTOR_VERSION, GitSource, content_of
+from dobby_pipeline.sources.reader import GitSource, content_of
 from dobby_pipeline.sources.records import FileContent, ListedFile
 from dobby_pipeline.sources.skip_rules import MAX_FILE_BYTES
 from dobby_pipeline_tests.conftest import commit_files, git

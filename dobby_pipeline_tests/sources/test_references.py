@@ -12,10 +12,10 @@ from dobby_pipeline.sources.languages import (
     _QUERIES,
     LANGUAGES,
     Language,
+    _query_text,
     grammar,
     grammars_fingerprint,
     language_of,
-    reference_query,
 )
 from dobby_pipeline.sources.reader import content_of
 from dobby_pipeline.sources.records import REFERENCE_KINDS, Reference
@@ -311,10 +311,15 @@ GRAMMARS = {
 def grammar_and_query(name: str) -> tuple[tree_sitter.Language, tree_sitter.Query]:
     if name not in GRAMMARS:
         row = next(row for row in LANGUAGES if row.name == name)
-        return grammar(row), reference_query(row)
+        return grammar(row), tree_sitter.Query(grammar(row), _query_text(row, ".refs.scm"))
     module, function = GRAMMARS[name]
     spoken = tree_sitter.Language(getattr(importlib.import_module(module), function)())
     return spoken, tree_sitter.Query(spoken, (_QUERIES / f"{name}.refs.scm").read_text())
+
+
+def spans(compiled: tree_sitter.Query, tree: tree_sitter.Tree) -> list[tuple[int, int, str]]:
+    matches = tree_sitter.QueryCursor(compiled).matches(tree.root_node)
+    return named_spans(found for _, found in matches)
 
 
 def references(path: str, text: str) -> tuple[Reference, ...]:
@@ -357,7 +362,7 @@ def test_a_query_finds_its_names_before_the_language_has_symbols(name):
     text, expected = PROGRAMS[path]
     spoken, compiled = grammar_and_query(name)
     tree = tree_sitter.Parser(spoken).parse(text.encode())
-    found = named_spans(compiled, tree.root_node)
+    found = spans(compiled, tree)
     counts = by_name(tuple(attributed(found, [], text.encode())), whole_file=True)
     assert counts == expected_counts(expected, whole_file=True)
 
@@ -372,13 +377,13 @@ def test_a_program_cut_anywhere_gives_whole_names(path):
     for cut in range(0, len(text), 2):
         data = (text[:cut] + text[cut + cut % 7 + 1 :]).encode()
         tree = tree_sitter.Parser(spoken).parse(data)
-        for item in attributed(named_spans(compiled, tree.root_node), [], data):
+        for item in attributed(spans(compiled, tree), [], data):
             assert item.name in " ".join(data.decode().split())
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
 def test_every_language_has_a_query_for_calls_and_imports(language: Language):
-    compiled = reference_query(language)
+    _, compiled = grammar_and_query(language.name)
     captures = {compiled.capture_name(i) for i in range(compiled.capture_count)}
     assert {name for name in captures if not name.startswith("_")} == set(REFERENCE_KINDS)
 
@@ -498,7 +503,7 @@ def test_names_are_found_in_time_that_grows_with_the_nesting_and_not_its_square(
         times: list[float] = []
         for _ in range(3):
             before = time.process_time()
-            named_spans(compiled, tree.root_node)
+            spans(compiled, tree)
             times.append(time.process_time() - before)
         return min(times)
 

@@ -16,7 +16,8 @@ from dobby_pipeline_tests.sources.files_source import put
 
 def resolve(store: CozoStore, repo: str) -> Resolution:
     """Resolve all, and what became of it."""
-    resolve_module.resolve(store, repo)
+    with store.turns("resolve") as turns:
+        resolve_module.resolve(turns, repo)
     return resolution(store, repo)
 
 

@@ -19,7 +19,8 @@ import tree_sitter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dobby_pipeline.sources.reader import EXTRACTOR_VERSION, content_of
+from dobby_pipeline.sources.extractor_version import EXTRACTOR_VERSION
+from dobby_pipeline.sources.reader import content_of
 from dobby_pipeline.sources.secret_formats import FORMATS, PLUGINS, RUN_LENGTH
 from dobby_pipeline.sources.secrets import redact, redaction_fingerprint
 
