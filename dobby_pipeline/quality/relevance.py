@@ -4,8 +4,24 @@ Not here: names that must exist (grounding.py). This is lexical evidence: a summ
 function that happens to use the same words is not told apart, and docs/quality.md says how often.
 """
 
+import math
+
 from dobby_pipeline.quality.english import ENGLISH
 from dobby_pipeline.quality.reading import Reading, sentences_of, stem, subwords, word_set
+from dobby_pipeline.quality.word_evidence import (
+    CodeWords,
+    code_words,
+    missing_of_name,
+    symbol_of,
+    weight,
+    with_meanings,
+    words_that_tell,
+)
+
+WEIGHTS = (-2.063, 0.864, -0.243, 1.865)
+CONSTANT = -6.856
+MAX_ODDS = 1.0
+FEW = 20
 
 MIN_SHARE = 0.2
 """Of the content words, those that the code's names have too.
@@ -49,16 +65,36 @@ _ANY_SUMMARY = frozenset(map(stem, ENGLISH))
 
 
 def relevance(reading: Reading) -> str | None:
-    """No word of the symbol's own name, and less than MIN_SHARE of the content words in the code.
+    """The odds that the summary is about other code are above MAX_ODDS.
 
-    Where the name has no word of three letters there is nothing to look for.
+    Where there is no code, or no word that tells anything, there is nothing to look for.
     """
-    share, name = content_share(reading), _own_name(reading)
-    if share is None or share >= MIN_SHARE or not name or _is_named(name, reading.plain):
+    if not reading.has_source:
         return None
-    if len(content_words(reading.plain)) < MIN_CONTENT_WORDS:
+    shown = "\n".join([reading.code, *reading.candidate.children])
+    told = signs(reading.plain, code_words(shown, symbol_of(reading)))
+    if told is None:
         return None
-    return f"relevance: {share:.0%} of its content words occur in the code, and none of its name"
+    odds = CONSTANT + sum(weight * sign for weight, sign in zip(WEIGHTS, told, strict=True))
+    if odds <= MAX_ODDS:
+        return None
+    return f"relevance: its words are those of other code (log-odds {odds:.1f})"
+
+
+def signs(text: str, code: CodeWords) -> tuple[float, float, float, float] | None:
+    """What the words of a text tell about whether it is about the code; None without any.
+
+    Their weights' sum over the square root of their number, words of the symbol's name that it
+    does not say, words of its own that are nowhere in the code, and the logarithm of how many
+    words the code has: in a large one any word may be found.
+    """
+    words = words_that_tell(text)
+    if not words:
+        return None
+    found = [weight(word, code) for word in words.values()]
+    told = sum(weight for _, weight in found) / math.sqrt(len(found))
+    nowhere = sum(where == "none" for where, _ in found)
+    return told, missing_of_name(words, code), nowhere, math.log(FEW + len(code.stems))
 
 
 def astray(reading: Reading) -> str | None:
