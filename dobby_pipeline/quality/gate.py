@@ -1,9 +1,8 @@
 """The gate: whether one summary may be served. Deterministic, on the CPU, without a model.
 
 Each rule is a small function that returns a reason, or None where it has no objection or nothing
-to look at. Not here: the rules (form.py, copying.py, grounding.py, claims.py,
-opposites.py, relevance.py), and
-the checks on a whole repository (checks.py). What the rules catch and what they miss stands in
+to look at. Not here: the rules (form.py, copying.py, grounding.py, claims.py, opposites.py, deeds.py,
+relevance.py), and the checks on a whole repository (checks.py). What the rules catch and what they miss stands in
 docs/quality.md.
 """
 
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 
 from dobby_pipeline.quality.claims import contradiction, negation
 from dobby_pipeline.quality.copying import copying, parroting, repetition
+from dobby_pipeline.quality.deeds import deed, inverted
 from dobby_pipeline.quality.form import (
     chat_marker,
     cut_off,
@@ -81,6 +81,8 @@ RULES: tuple[Rule, ...] = (
     negation,
     contradiction,
     opposite,
+    deed,
+    inverted,
     relevance,
     astray,
 )

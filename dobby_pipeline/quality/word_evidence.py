@@ -106,7 +106,7 @@ def code_words(shown: str, symbol: str) -> CodeWords:
         symbol: the qualified name.
     """
     owners = _OWNERS.match(symbol)
-    own = subwords(symbol[owners.end() :] if owners else symbol)
+    own = own_name(symbol)
     name = with_meanings(own)
     owner = with_meanings(subwords(owners[0])) if owners else set[str]()
     words = with_meanings(subwords(shown)) | name
@@ -118,6 +118,11 @@ def code_words(shown: str, symbol: str) -> CodeWords:
         frozenset(map(stem, words)),
         shown.lower(),
     )
+
+
+def own_name(symbol: str) -> set[str]:
+    """The words of a symbol's own name, without what encloses it."""
+    return subwords(_OWNERS.sub("", symbol))
 
 
 def words_that_tell(text: str) -> dict[str, str]:
