@@ -9,7 +9,12 @@ docs/quality.md.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dobby_pipeline.quality.claims import contradiction, negation
+from dobby_pipeline.quality.claims import (
+    contradiction,
+    negation,
+    no_function,
+    reversed_conversion,
+)
 from dobby_pipeline.quality.copying import copying, parroting, repetition
 from dobby_pipeline.quality.deeds import deed, inverted
 from dobby_pipeline.quality.form import (
@@ -80,6 +85,8 @@ RULES: tuple[Rule, ...] = (
     grounding,
     negation,
     contradiction,
+    no_function,
+    reversed_conversion,
     opposite,
     deed,
     inverted,
