@@ -8,14 +8,15 @@ benchmarks/gate_set/deeds.py.
 
 import re
 
-from dobby_pipeline.quality.reading import Reading, quoted, subwords, word_set
+from dobby_pipeline.quality.facts import FunctionFacts
+from dobby_pipeline.quality.reading import Reading, quoted, stem, subwords, word_set
 from dobby_pipeline.quality.word_evidence import MIN_LETTERS, own_name, symbol_of, with_meanings
 
 _SAID = {
     verb + ending: verb
     for verb in (
         "add", "close", "create", "decode", "delete", "encode", "get", "open", "read", "remove",
-        "set", "write",
+        "return", "set", "write",
     )
     for ending in ("", "s", "d", "es")
 }  # fmt: skip
@@ -23,7 +24,7 @@ _SAID = {
 _OPPOSITES = {
     "add": ("delete",), "close": ("open",), "create": ("delete",), "decode": ("encode",),
     "delete": ("create", "add"), "encode": ("decode",), "get": ("set",), "open": ("close",),
-    "read": ("write",), "remove": ("add",), "set": ("get",), "write": ("read",),
+    "read": ("write",), "remove": ("add",), "return": (), "set": ("get",), "write": ("read",),
 }  # fmt: skip
 
 _DELETES = (
@@ -129,7 +130,8 @@ def deed(reading: Reading) -> str | None:
 def inverted(reading: Reading) -> str | None:
     """It returns false where what its name says is so: `Returns false if it exists` of `exists`.
 
-    It does not count where the clause or the name denies anything. No author's sentence of those
+    A summary that begins so counts whatever the name: authors say when a function is true. It does
+    not count where the clause or the name denies anything. No author's sentence of those
     17,694 says so, and 40 % of the ones in which `true` was turned into `false`.
     """
     found = _FALSE_IF.search(reading.text)
@@ -138,9 +140,12 @@ def inverted(reading: Reading) -> str | None:
     own = own_name(symbol_of(reading))
     if own & word_set("no not non false"):
         return None
-    said = {word[:5] for word in subwords(found[1])}
-    named = sorted(word for word in own if len(word) >= MIN_LETTERS and word[:5] in said)
-    return f"inverted: false where its name says {quoted(named[0])}" if named else None
+    said = {stem(word) for word in subwords(found[1])}
+    named = sorted(word for word in own if len(word) >= MIN_LETTERS and stem(word) in said)
+    if named:
+        return f"inverted: false where its name says {quoted(named[0])}"
+    begins = not reading.text[: found.start()].strip()
+    return f"inverted: begins with {quoted(found[0])}" if begins else None
 
 
 def _has_trace(verb: str, name: set[str], reading: Reading) -> bool:
@@ -149,17 +154,38 @@ def _has_trace(verb: str, name: set[str], reading: Reading) -> bool:
     facts = reading.facts
     function = facts.function if facts else None
     returns = bool(function and function.returns_value)
-    if verb in ("get", "create") or (verb != "delete" and words & _TRACES[verb]):
+    if verb in ("get", "return"):
+        # A declared `void` may fill what it is handed, and says so with the same verb.
+        return function is None or _gives_something(function)
+    if verb == "create" or (verb != "delete" and words & _TRACES[verb]):
         return True
     if verb == "delete":
-        weak = words & _TRACES["delete"] and not (name & _NAMED["create"] or returns)
-        return bool(words & _NAMED["delete"] or weak)
+        if not name & _NAMED["delete"] and (name & _NAMED["create"] or _is_constructor(reading)):
+            return False
+        return bool(words & (_NAMED["delete"] if returns else _TRACES["delete"]))
     if verb == "set":
         bare = facts.bare_code if facts else reading.code
         return not returns or bool(_ASSIGNED.search(bare)) or _is_fluent(bare)
     if verb == "remove":
         return not words & _ADDS
     return not words & _TRACES.get(_OPPOSITES[verb][0], frozenset())
+
+
+def _gives_something(function: FunctionFacts) -> bool:
+    return (
+        function.returns_value
+        or function.returns_nothing
+        or function.yields
+        or function.raises
+        or function.is_stub
+    )
+
+
+def _is_constructor(reading: Reading) -> bool:
+    """Whether it is named as types are where functions are not."""
+    own = symbol_of(reading).rpartition(".")[2]
+    language = reading.candidate.language
+    return own[:1].isupper() and language in ("java", "javascript", "kotlin", "python", "typescript")
 
 
 def _is_fluent(code: str) -> bool:

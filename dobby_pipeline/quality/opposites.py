@@ -9,7 +9,7 @@ from dobby_pipeline.quality.reading import Reading, quoted, stem, subwords, word
 _PAIRS = """
 add/remove append/prepend insert/remove insert/delete create/delete create/destroy open/close
 start/stop begin/end encode/decode encrypt/decrypt serialize/deserialize pack/unpack
-compress/decompress get/set read/write load/save load/store push/pop enqueue/dequeue lock/unlock
+compress/decompress read/write load/save load/store push/pop enqueue/dequeue lock/unlock
 acquire/release enable/disable show/hide connect/disconnect attach/detach register/unregister
 subscribe/unsubscribe import/export upload/download install/uninstall first/last maximum/minimum
 max/min largest/smallest highest/lowest longest/shortest greatest/least before/after

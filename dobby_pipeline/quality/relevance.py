@@ -20,7 +20,7 @@ from dobby_pipeline.quality.word_evidence import (
 
 WEIGHTS = (-2.063, 0.864, -0.243, 1.865)
 CONSTANT = -6.856
-MAX_ODDS = 0.8
+MAX_ODDS = 1.2
 FEW = 20
 
 MIN_SHARE = 0.2
