@@ -22,10 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import summaries
 from functions import REPOSITORIES, TESTS, sentences, without_docstring
 
-
-from dobby_pipeline.quality.relevance import signs
+from dobby_pipeline.quality.claims import no_function, reversed_conversion
+from dobby_pipeline.quality.deeds import deed, inverted
+from dobby_pipeline.quality.opposites import opposite
+from dobby_pipeline.quality.reading import Candidate, Reading
+from dobby_pipeline.quality.relevance import relevance, signs
 from dobby_pipeline.quality.word_evidence import (
     LEVELS,
     OTHER,
@@ -54,6 +58,7 @@ class Documented:
     """A function and its author's sentence."""
 
     repository: str
+    language: str
     symbol: str
     code: str
     sentence: str
@@ -75,7 +80,9 @@ def main(folder: Path) -> None:
     made = pairs(functions)
     words = {f"{f.repository}:{f.symbol}:{f.code}": code_words(f.code, f.symbol) for f in functions}
     write_table(made, words)
-    print(fit([(*signs(s.sentence, _of(words, c)), own) for s, c, own in made if s.sentence]))
+    signed = [(signs(said.sentence, _of(words, code)), own) for said, code, own in made]
+    print(fit([(*sign, own) for sign, own in signed if sign]))
+    print(refused(functions))
 
 
 def documented(path: Path) -> Iterator[Documented]:
@@ -97,7 +104,7 @@ def documented(path: Path) -> Iterator[Documented]:
             if sentence not in seen and count < MOST:
                 seen.add(sentence)
                 count += 1
-                yield Documented(path.name, record.symbol, code, sentence)
+                yield Documented(path.name, record.language, record.symbol, code, sentence)
         if count >= MOST:
             return
 
@@ -126,7 +133,10 @@ def write_table(made: list[Pair], words: dict[str, CodeWords]) -> None:
     """The weights of all stems that have MIN_COUNT sentences, and what is related to them."""
     own = [(said, _of(words, code)) for said, code, is_own in made if is_own]
     related = relations(own)
-    counts = {True: defaultdict[str, Counter[str]](Counter), False: defaultdict[str, Counter[str]](Counter)}
+    counts = {
+        True: defaultdict[str, Counter[str]](Counter),
+        False: defaultdict[str, Counter[str]](Counter),
+    }
     for said, code, is_own in made:
         for root, word in words_that_tell(said.sentence).items():
             found = level(word, _of(words, code), related.get(root, frozenset()))
@@ -213,7 +223,28 @@ def fit(rows: list[Any]) -> dict[str, float]:
         gradient = x.T @ (weights * (p - y)) + b
         hessian = (x * (weights * p * (1 - p))[:, None]).T @ x + np.eye(len(b))
         b -= np.linalg.solve(hessian, gradient)
-    return dict(zip(("constant", "told", "missing", "nowhere", "size"), b.round(3).tolist(), strict=True))
+    return dict(
+        zip(("constant", "told", "missing", "nowhere", "size"), b.round(3).tolist(), strict=True)
+    )
+
+
+def refused(functions: list[Documented]) -> dict[str, dict[str, int]]:
+    """How many of the authors' sentences the rules on meaning refuse, and of the same with one
+    word turned into its opposite; `relevance` with the weights that stand in it now.
+    """
+    rules = (relevance, deed, inverted, opposite, no_function, reversed_conversion)
+    counts = {"authors'": Counter[str](), "turned": Counter[str]()}
+    for f in functions:
+        row = {"docstring": f.sentence, "id": ""}
+        turned = summaries.opposite(row, random.Random(SEED))
+        texts = {"authors'": f.sentence, "turned": turned["summary"] if turned else ""}
+        for kind, text in texts.items():
+            reading = Reading(Candidate(text, language=f.language, code=f.code, symbol=f.symbol))
+            found = [rule.__name__ for rule in rules if text and rule(reading)]
+            counts[kind].update(found)
+            counts[kind]["all"] += bool(text)
+            counts[kind]["any but relevance"] += bool(set(found) - {"relevance"})
+    return {kind: dict(row) for kind, row in counts.items()}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """The gate: whether one summary may be served. Deterministic, on the CPU, without a model.
 
 Each rule is a small function that returns a reason, or None where it has no objection or nothing
-to look at. Not here: the rules (form.py, copying.py, grounding.py, claims.py, opposites.py, deeds.py,
-relevance.py), and the checks on a whole repository (checks.py). What the rules catch and what they miss stands in
-docs/quality.md.
+to look at. Not here: the rules (form.py, copying.py, grounding.py, claims.py, opposites.py,
+deeds.py, relevance.py), and the checks on a whole repository (checks.py). What the rules catch and
+what they miss stands in docs/quality.md.
 """
 
 from collections.abc import Callable

@@ -28,13 +28,14 @@ TABLE = Path(__file__).with_name("word_evidence.tsv")
 _MEANINGS = {
     name: word_set(words)
     for name, words in {
-        "addr": "address", "asc": "ascending", "async": "asynchronous", "auth": "authentication",
+        "add": "sum plus", "addr": "address", "asc": "ascending", "async": "asynchronous",
+        "auth": "authentication",
         "avg": "average mean", "bfs": "breadth first search", "bom": "byte order mark",
         "buf": "buffer", "cb": "callback", "cfg": "config configuration", "cls": "class",
         "cmd": "command", "cmp": "compare", "cnt": "count", "conn": "connection",
         "contains": "whether", "ctx": "context", "ctor": "constructor", "cur": "current",
         "db": "database", "del": "delete remove", "delattr": "delete remove attribute",
-        "delitem": "delete remove item", "desc": "description descending",
+        "delitem": "delete remove item", "div": "divide quotient", "desc": "description descending",
         "dfs": "depth first search", "dst": "destination", "dt": "date time",
         "dump": "serialize write", "dumps": "serialize", "el": "element", "env": "environment",
         "eof": "end file", "eq": "equal compare", "err": "error", "fd": "file descriptor",
@@ -45,13 +46,15 @@ _MEANINGS = {
         "is": "whether check determine", "js": "javascript", "kv": "key value", "kw": "keyword",
         "len": "length size count number", "lhs": "left", "lineno": "line number",
         "load": "deserialize read parse", "loads": "deserialize parse", "lt": "less",
-        "mk": "make create", "mkdir": "make create directory", "msg": "message",
+        "mean": "average", "mk": "make create", "mkdir": "make create directory",
+        "msg": "message", "mul": "multiply product",
         "new": "create construct", "ns": "namespace", "num": "number count", "op": "operation",
         "os": "system", "perf": "performance", "pkg": "package", "pop": "remove",
         "prev": "previous", "ptr": "pointer", "pwd": "password", "re": "regular expression",
         "repr": "representation", "resp": "response", "rev": "reverse revision", "rhs": "right",
         "rm": "remove", "sep": "separator", "setattr": "set attribute", "setitem": "set item",
         "src": "source", "str": "string", "strip": "trim remove", "stmt": "statement",
+        "sub": "subtract difference",
         "sz": "size", "tbl": "table", "to": "convert", "tmp": "temporary",
         "tok": "token", "trim": "strip remove", "ts": "timestamp", "txt": "text", "tz": "timezone",
         "val": "value", "var": "variable", "xor": "exclusive", "yml": "yaml",
@@ -59,6 +62,12 @@ _MEANINGS = {
 }  # fmt: skip
 """What names say in letters that no prefix of the word has."""
 
+MAX_HEAD = 2_000
+"""Characters of code in which its name is looked for where no grammar tells it."""
+
+_DEFINED = re.compile(
+    r"\b(?:def|fun|func|fn|function|sub)\s[^\n(){}=]{0,120}?([\w$]{1,60})\s*[({=]"
+)
 _HUMPS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _OWNERS = re.compile(r"^.*(?:\.|::|/)", re.DOTALL)
 
@@ -176,27 +185,28 @@ def with_meanings(words: set[str]) -> set[str]:
 
 
 def symbol_of(reading: Reading) -> str:
-    """The symbol's qualified name; where it was not told, the name that parsing the code tells, or
-    what stands before the first bracket."""
+    """The symbol's qualified name; where it was not told, the name that the code defines."""
     if reading.candidate.symbol:
         return reading.candidate.symbol
     function = reading.facts.function if reading.facts else None
-    if function and function.name:
+    if function:
         return function.name
-    found = re.search(r"([^\W\d][\w$]*)\s*(?:<[^<>()]{0,80}>)?\s*\(", reading.code[:2_000])
-    return found[1] if found and not reading.facts else ""
+    found = _DEFINED.search(reading.code[:MAX_HEAD])
+    return found[1] if found else ""
 
 
 def _is_like(word: str, name: frozenset[str]) -> bool:
     root = stem(word)
     return any(
-        stem(own) == root or word.startswith(own) or (len(root) > MIN_LETTERS and own.startswith(root))
+        stem(own) == root or word.startswith(own) or (len(root) > MIN_LETTERS and root in own)
         for own in name
         if len(own) >= MIN_LETTERS
     )
 
 
 def _is_said(own: str, words: dict[str, str], meant: set[str]) -> bool:
+    if any(len(root) > MIN_LETTERS and root in own for root in words):
+        return True  # `path` of `normpath`
     return any(
         stem(one) in meant or any(word.startswith(stem(one)) for word in words.values())
         for one in with_meanings({own})
