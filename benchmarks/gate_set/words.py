@@ -1,8 +1,8 @@
 """How much a word of a summary tells about whether it is about this code: counts and weights.
 
 Run: `.venv/bin/python benchmarks/gate_set/words.py FOLDER`, where FOLDER holds git repositories,
-none of them in the labelled set; writes dobby_pipeline/quality/word_evidence.tsv and prints the
-weights of relevance.py. No summary of the labelled set is read.
+none of them in the labelled set; writes dobby_pipeline/quality/word_evidence.tsv, lists beside this
+file how many functions each repository gave, and prints the weights of relevance.py. No summary of the labelled set is read.
 
 Each function is paired with its author's sentence, and that sentence with another function of the
 same repository and one of any repository. A word's weight at a level is the logarithm of how much
@@ -42,6 +42,7 @@ from dobby_pipeline.quality.word_evidence import (
 from dobby_pipeline.sources.git_tree import open_repository, resolve_commit
 from dobby_pipeline.sources.reader import GitSource
 
+SOURCES = Path(__file__).with_name("word_sources.txt")
 SEED = 20_261_129
 MOST = 700  # functions of a repository, so that none of them decides
 MAX_CODE = 8_000  # characters
@@ -77,6 +78,9 @@ def main(folder: Path) -> None:
             found = list(documented(path))
             functions += found
             print(f"{path.name}: {len(found)}", file=sys.stderr)
+    taken = Counter(function.repository for function in functions)
+    lines = [f"{name} {count}" for name, count in sorted(taken.items())]
+    SOURCES.write_text("\n".join(lines) + "\n", "utf-8")
     made = pairs(functions)
     words = {f"{f.repository}:{f.symbol}:{f.code}": code_words(f.code, f.symbol) for f in functions}
     write_table(made, words)
