@@ -2,7 +2,8 @@
 
 Run: `.venv/bin/python benchmarks/gate_set/words.py FOLDER`, where FOLDER holds git repositories,
 none of them in the labelled set; writes dobby_pipeline/quality/word_evidence.tsv, lists beside this
-file how many functions each repository gave, and prints the weights of relevance.py. No summary of the labelled set is read.
+file how many functions each repository gave, and prints the weights of relevance.py. No summary of
+the labelled set is read.
 
 Each function is paired with its author's sentence, and that sentence with another function of the
 same repository and one of any repository. A word's weight at a level is the logarithm of how much

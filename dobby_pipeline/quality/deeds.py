@@ -21,7 +21,7 @@ _SAID = {
     for ending in ("", "s", "d", "es")
 }  # fmt: skip
 
-_OPPOSITES = {
+_OPPOSITES: dict[str, tuple[str, ...]] = {
     "add": ("delete",), "close": ("open",), "create": ("delete",), "decode": ("encode",),
     "delete": ("create", "add"), "encode": ("decode",), "get": ("set",), "open": ("close",),
     "read": ("write",), "remove": ("add",), "return": (), "set": ("get",), "write": ("read",),
