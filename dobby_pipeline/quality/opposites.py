@@ -42,8 +42,8 @@ def opposite(reading: Reading) -> str | None:
 
     It does not count where the summary says both; what the summary says first is looked at in
     deeds.py. It refuses 36 of the 24,219 authors' sentences that benchmarks/gate_set/words.py
-    reads, and 17 % of those in which a word was turned into its opposite. `get` and `set` are left to
-    deeds.py: a set is a thing, too, and with them 71 of 17,694 were refused instead of 25.
+    reads, and 17 % of those in which a word was turned into its opposite. `get` and `set` are left
+    to deeds.py: a set is a thing, too, and with them 71 of 17,694 were refused instead of 25.
     """
     said = words_of(reading.plain)
     stems = {stem(word) for word in said}
