@@ -1,7 +1,8 @@
 """The gate on labelled summaries: what it catches, and what it refuses without cause.
 
 Run: `.venv/bin/python benchmarks/gate.py` for the contracts, on the held-out part;
-`… gate.py table [calibration|held-out]` for the tables of docs/quality.md, and
+`… gate.py table [calibration|held-out]` for the tables of docs/quality.md, `… gate.py bare
+[calibration|held-out]` for the same from language, code and summary alone, and
 `… gate.py mistakes [calibration|held-out]` for each summary that was judged wrongly.
 """
 
@@ -46,8 +47,12 @@ class Judged:
         return [reason.partition(":")[0] for reason in self.verdict.reasons]
 
 
-def judged(part: str) -> Iterator[Judged]:
-    """Every summary of a part through the gate, as generation hands it over."""
+def judged(part: str, *, is_bare: bool = False) -> Iterator[Judged]:
+    """Every summary of a part through the gate, as generation hands it over.
+
+    Args:
+        is_bare: only with what `dobby gate` needs: language, code and summary.
+    """
     functions = {row["id"]: row for row in _read("functions.jsonl")}
     repositories = {row["repository"]: row for row in _read("repositories.jsonl")}
     names = {name: KnownNames(row["names"].split()) for name, row in repositories.items()}
@@ -55,6 +60,12 @@ def judged(part: str) -> Iterator[Judged]:
     for row in _read("summaries.jsonl"):
         function, repository = functions[row["function"]], row["function"].partition(":")[0]
         if repositories[repository]["part"] == part:
+            if is_bare:
+                bare = Candidate(
+                    row["summary"], language=function["language"], code=function["code"]
+                )
+                yield Judged(row, judge(bare))
+                continue
             candidate = Candidate(
                 row["summary"],
                 row["finish_reason"],
@@ -93,9 +104,9 @@ def contracts() -> None:
     )
 
 
-def table(part: str) -> None:
+def table(part: str, *, is_bare: bool = False) -> None:
     """Recall by kind, and what each rule objected to, in Markdown."""
-    rows = list(judged(part))
+    rows = list(judged(part, is_bare=is_bare))
     kinds = Counter(item.row["kind"] for item in rows)
     print(f"| {part}: kind | summaries | refused | share | by |\n| --- | --- | --- | --- | --- |")
     for kind, count in sorted(
@@ -143,4 +154,9 @@ def _at_least(name: str, metric: str, value: float, target: float) -> Contract:
 
 if __name__ == "__main__":
     what, part = [*sys.argv[1:], "", "held-out"][0], [*sys.argv[2:], "held-out"][0]
-    {"": contracts, "table": lambda: table(part), "mistakes": lambda: mistakes(part)}[what]()
+    {
+        "": contracts,
+        "table": lambda: table(part),
+        "bare": lambda: table(part, is_bare=True),
+        "mistakes": lambda: mistakes(part),
+    }[what]()

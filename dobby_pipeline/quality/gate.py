@@ -1,17 +1,22 @@
 """The gate: whether one summary may be served. Deterministic, on the CPU, without a model.
 
 Each rule is a small function that returns a reason, or None where it has no objection or nothing
-to look at. Not here: the rules (form.py, copying.py, grounding.py, claims.py,
-opposites.py, relevance.py), and
-the checks on a whole repository (checks.py). What the rules catch and what they miss stands in
-docs/quality.md.
+to look at. Not here: the rules (form.py, copying.py, grounding.py, claims.py, opposites.py,
+deeds.py, relevance.py), and the checks on a whole repository (checks.py). What the rules catch and
+what they miss stands in docs/quality.md.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dobby_pipeline.quality.claims import contradiction, negation
+from dobby_pipeline.quality.claims import (
+    contradiction,
+    negation,
+    no_function,
+    reversed_conversion,
+)
 from dobby_pipeline.quality.copying import copying, parroting, repetition
+from dobby_pipeline.quality.deeds import deed, inverted
 from dobby_pipeline.quality.form import (
     chat_marker,
     cut_off,
@@ -80,7 +85,11 @@ RULES: tuple[Rule, ...] = (
     grounding,
     negation,
     contradiction,
+    no_function,
+    reversed_conversion,
     opposite,
+    deed,
+    inverted,
     relevance,
     astray,
 )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dobby_pipeline.quality.english import FUNCTION_WORDS
 from dobby_pipeline.quality.language_names import is_builtin
 from dobby_pipeline.quality.reading import Reading, quoted, subwords, word_set
 
@@ -115,7 +116,7 @@ def exists(mention: Mention, reading: Reading) -> bool:
 
 def _is_known(name: str, reading: Reading) -> bool:
     lower = name.lower()
-    if lower in reading.names or lower in _PROPER:
+    if lower in reading.names or lower in _PROPER or lower in FUNCTION_WORDS:
         return True
     stripped = lower.strip("_$")
     if not stripped or stripped in reading.names or stripped in reading.pieces:

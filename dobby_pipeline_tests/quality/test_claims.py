@@ -162,3 +162,38 @@ def test_bare_code_has_no_comments_and_no_docstring():
     assert "Doc" not in facts.bare_code
     assert "why" not in facts.bare_code
     assert 'return "kept"' in facts.bare_code
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ("This function is a data type that is used to add numbers.", True),
+        ("This function adds the first to the second. It is a class of numbers.", True),
+        ("This function is a wrapper that adds the first to the second.", False),
+        ("It is a class that adds the first to the second.", False),
+    ],
+)
+def test_a_function_is_no_data_type(text, is_refused):
+    assert ("no_function" in rules(text)) == is_refused
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol", "is_refused"),
+    [
+        ("Converts a string to a byte array.", "Buffer.toString", True),
+        ("This function converts a bytecode string to a bytes object.", "bytecode_to_string", True),
+        ("Converts a string to bytes.", "make_str", True),
+        ("Converts a byte array to a string.", "Buffer.toString", False),
+        ("Converts a string to another string.", "Buffer.toString", False),
+        ("Converts a list to a dictionary.", "Buffer.toString", False),
+        ("Converts a string to bytes.", "convert", False),
+    ],
+)
+def test_a_conversion_goes_where_its_name_says(text, symbol, is_refused):
+    code = "def convert(value):\n    return str(value).encode().decode()\n"
+    assert ("reversed_conversion" in rules(text, code, symbol=symbol)) == is_refused
+
+
+def test_a_name_may_use_return_for_something_else():
+    code = "def return_parts(self):\n    if not self.parts:\n        return\n    self.write()\n"
+    assert "contradiction" not in rules("Return the parts of the buffer.", code)

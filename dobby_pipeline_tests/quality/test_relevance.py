@@ -23,12 +23,35 @@ def test_a_summary_of_something_else_is_not_relevant():
         "Splits the line at its colon and strips blanks around the key.",
         "Draws a parser onto the canvas in green.",
         "Draws a green canvas of headers.",
-        "Returns it in green.",
         "Gets and returns the value.",
     ],
 )
 def test_words_of_the_code_or_of_its_name_are_evidence(text):
     assert rules(text) == []
+
+
+def test_the_words_weigh_what_authors_use_them_for():
+    code = "def add(left, right):\n    return left + right\n"
+    assert rules("Returns the sum of two numbers.", code) == []
+    assert rules("Sorts a list of integers.", code) == ["relevance"]
+    assert rules("Removes all white space around it.", "def strip_text(t):\n    t.trim()\n") == []
+
+
+def test_the_name_is_read_from_the_code_where_it_is_not_told():
+    code = "fun String.trimEnd(): String {\n    return this.cut()\n}\n"
+    for fields in ({}, {"symbol": "String.trimEnd"}):
+        text = "Checks the password of a user account."
+        verdict = judge(Candidate(text, language="kotlin", code=code, **fields))
+        assert [reason.partition(":")[0] for reason in verdict.reasons] == ["relevance"]
+        text = "Removes blanks at the end of a string."
+        assert judge(Candidate(text, language="kotlin", code=code, **fields)).reasons == ()
+
+
+def test_a_type_and_a_roll_up_are_held_against_shares():
+    code = "class Stack:\n    def push(self, x):\n        self.items.append(x)\n"
+    assert rules("A last-in first-out collection with items.", code, symbol="Stack") == []
+    text = "Draws the triangle onto the canvas in green."
+    assert rules(text, code, symbol="Stack") == ["relevance"]
 
 
 def test_a_method_may_be_called_by_its_class():
