@@ -49,7 +49,7 @@ class ReadProcess:
         Raises:
             ReaderDiedError: when the process does not survive it; then it is of no more use.
             SourceError: when the source itself cannot be read.
-        RuntimeError: for any other error there.
+            RuntimeError: for any other error there.
         """
         requests = cast("IO[bytes]", self._process.stdin)
         try:
