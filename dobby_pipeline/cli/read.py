@@ -51,7 +51,7 @@ _SKIPPED_FIELDS = ("repo", "path", "reason", "bytes")
 @_JSON
 def status(name: str | None, as_json: bool) -> None:
     """How far each repository, or NAME, is."""
-    store = reading_store(settings())
+    store = reading_store(settings(), of_all=not name)
     repos = [get_repo(store, name)] if name else list_repos(store)
     statuses = [status_of(store, repo) for repo in repos]
     if as_json:

@@ -28,6 +28,27 @@ def test_a_path_that_is_not_there(workplace, tmp_path):
     refused(workplace.dobby("summarize", tmp_path / "nowhere"), "nowhere", "does not exist")
 
 
+@pytest.mark.parametrize("about", ["status", "repos list", "verify", "gc", "audit"])
+def test_what_is_asked_of_all_is_answered_before_anything_is_registered(workplace, about):
+    done = workplace.dobby(*about.split())
+    assert (done.status, done.out, done.err.count("\n")) == (0, "", 1)
+    assert "nothing is registered" in done.err
+    assert not workplace.home.exists()
+
+
+@pytest.mark.parametrize("about", ["status", "records", "skipped", "summaries", "show", "verify"])
+def test_what_is_asked_of_a_repository_that_nobody_registered_is_refused(
+    workplace, git_repo, about
+):
+    before = workplace.dobby(about, "nobody")
+    refused(before, "nothing is registered")
+    assert workplace.dobby("repos", "add", "example", git_repo({"a.py": "A = 1\n"})).status == 0
+    after = workplace.dobby(about, "nobody")
+    refused(after, "'nobody'", "example")
+    assert (before.status, after.status) == (2, 2)
+    assert before.out + after.out == ""
+
+
 def test_an_empty_repository(workplace, tmp_path):
     git(tmp_path, "init", "-q", "empty")
     refused(workplace.dobby("summarize", tmp_path / "empty"), "empty", "no commits yet")
