@@ -84,6 +84,21 @@ def test_a_file_that_is_not_utf8_and_a_symlink_loop_are_in_the_ledger(workplace,
     assert skipped == {"latin.py": "not_utf8", "loop.py": "symlink"}
 
 
+def test_a_name_that_would_steer_the_terminal_is_shown_and_not_obeyed(workplace, git_repo):
+    names = ("new\nline.py", "red\x1b[31m.py", "bidi\u202e.py", "caf\u00e9.py")
+    text = {name: f"def f{i}(): return {i}\n" for i, name in enumerate(names)}
+    other = {name.replace(".py", ".txt"): "x\n" for name in names}
+    assert workplace.dobby("summarize", git_repo({**text, **other})).status == 0
+    for command in ("records", "skipped", "show", "summaries"):
+        out = workplace.dobby(command, "example").out
+        assert "\x1b[31m" not in out
+        assert "\u202e" not in out
+        for shown in (r"new\nline", r"red\x1b[31m", r"bidi\u202e", "caf\u00e9"):
+            assert shown in out
+    paths = {row["path"] for row in workplace.dobby("records", "example", "--json").rows}
+    assert paths == set(names)
+
+
 def test_a_model_that_is_not_pulled(workplace, git_repo, monkeypatch):
     monkeypatch.setenv("DOBBY_MODEL", "absent")
     done = workplace.dobby("summarize", git_repo({"a.py": "def f(): return 1\n"}))
