@@ -198,7 +198,7 @@ def _with_space(found: Settings, finding: Finding) -> Finding:
     place = next(p for p in (found.home, *found.home.parents) if p.exists())
     free = shutil.disk_usage(place).free // 1_000_000
     detail = f"{finding.detail}; {free} MB free"
-    writable = os.access(place, os.W_OK)
+    writable = place.is_dir() and os.access(place, os.W_OK)
     if free < MIN_FREE_MB or not writable:
         advice = "free some space, make it writable, or set DOBBY_HOME to another folder"
         return Finding(finding.check, ok=False, detail=detail, advice=advice)

@@ -30,8 +30,8 @@ class NothingStoredError(UsageError):
 
     def __init__(self, home: Path, *, of_all: bool) -> None:
         super().__init__(
-            f"nothing is registered in {home}: start with `dobby summarize PATH`, or set DOBBY_HOME "
-            "to the folder that holds the database"
+            f"nothing is registered in {home}: start with `dobby summarize PATH`, "
+            "or set DOBBY_HOME to the folder that holds the database"
         )
         if of_all:  # the answer is empty, and the question was no mistake
             self.exit_status = 0
@@ -86,6 +86,8 @@ def check_home(home: Path) -> None:
         HomeError: with what to do.
     """
     probe = home / f".write-{os.getpid()}"
+    if home.exists() and not home.is_dir():
+        raise HomeError(f"DOBBY_HOME {home} is a file: set DOBBY_HOME to a folder")
     try:
         home.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"\0" * 4096)

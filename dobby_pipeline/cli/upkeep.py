@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 import click
 
+from dobby_pipeline.cli.options import FiniteRange
 from dobby_pipeline.cli.setting import reading_store, settings
 from dobby_pipeline.cli.terminal import say
 from dobby_pipeline.quality.verify import verify as verify_repo
@@ -39,7 +40,11 @@ def verify(name: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.option(
-    "--days", default=float(KEPT_DAYS), show_default=True, help="Keep what is younger than this."
+    "--days",
+    type=FiniteRange(0),
+    default=float(KEPT_DAYS),
+    show_default=True,
+    help="Keep what is younger than this.",
 )
 def gc(days: float) -> None:
     """Remove summary texts that no repository refers to, and audit events older than a year."""

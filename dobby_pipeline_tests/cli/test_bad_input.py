@@ -195,6 +195,25 @@ def test_a_wrong_setting(workplace, git_repo, monkeypatch):
     refused(done, "DOBBY_SESSIONS", "1 or more")
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-1"])
+def test_a_number_that_is_none_is_wrong_usage(workplace, git_repo, number):
+    folder = git_repo({"a.py": "def f(): return 1\n"})
+    for command in (("summarize", folder, "--max-minutes", number), ("gc", "--days", number)):
+        done = workplace.dobby(*command)
+        assert done.status == 2
+        assert "Invalid value" in done.err
+    assert not workplace.home.exists()
+
+
+def test_a_home_that_is_a_file(workplace, git_repo, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setenv("DOBBY_HOME", str(tmp_path / "file"))
+    refused(workplace.dobby("ingest", git_repo({"a.py": "def f(): return 1\n"})), "is a file")
+    database = next(r for r in workplace.dobby("doctor", "--json").rows if r["check"] == "database")
+    assert not database["ok"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_a_reader_that_goes_away_ends_the_command_without_a_trace(workplace, git_repo):
     text = "\n".join(f"def f{n}():\n    return {n}\n" for n in range(2000))
     assert workplace.dobby("ingest", git_repo({"a.py": text})).status == 0
