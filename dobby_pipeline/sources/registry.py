@@ -17,6 +17,7 @@ from dobby_pipeline.errors import UsageError
 from dobby_pipeline.schema.audit import Event, audited
 from dobby_pipeline.schema.relations import RELATIONS, REPOS
 from dobby_pipeline.sources.git_tree import SourceError, open_repository
+from dobby_pipeline.sources.secrets import redact
 
 DATABASE_KINDS = ("cozo", "parseltongue")
 """Kinds whose location is a Cozo database: a folder, a file, or the http address of a server."""
@@ -94,7 +95,7 @@ def checked_location(location: str, *, worktree: bool = False) -> str:
     """The absolute path of the repository around `location`, or the URL as it is.
 
     Raises:
-        UsageError: for a URL that holds a password, or a work tree that is no folder.
+        UsageError: for a URL that holds a password or a token, or a work tree that is no folder.
         SourceError: for a path that is no repository.
     """
     if is_url(location):
@@ -102,6 +103,11 @@ def checked_location(location: str, *, worktree: bool = False) -> str:
             raise UsageError(
                 "the URL holds a password, which would be stored: leave it out and let a git "
                 "credential helper or ssh answer"
+            )
+        if found := redact(location.encode()).found:
+            raise UsageError(
+                f"the URL holds what looks like a secret ({', '.join(found)}), which would be "
+                "stored: leave it out and let a git credential helper or ssh answer"
             )
         return location
     path = Path(location).expanduser().absolute()

@@ -52,6 +52,17 @@ def test_a_folder_that_is_no_repository_is_refused_and_nothing_is_stored(store, 
     assert list_repos(store) == []
 
 
+@pytest.mark.parametrize(
+    "url", ["https://{}@example.org/a/b.git", "https://example.org/a/b.git?access_token={}"]
+)
+def test_a_url_with_a_token_is_refused_without_repeating_it(store, url):
+    token = "ghp_" + "aB3dE5gH" * 4 + "wxyz"
+    with pytest.raises(UsageError, match="github_token") as error:
+        add_repo(store, Repo("r", url.format(token)))
+    assert token not in str(error.value)
+    assert list_repos(store) == []
+
+
 def test_a_url_with_a_password_is_refused_without_repeating_it(store):
     with pytest.raises(UsageError) as error:
         add_repo(store, Repo("x", "https://me:hunter2@example.invalid/x.git"))
