@@ -88,7 +88,7 @@ def _device(found: Settings) -> Finding:
     from dobby_pipeline.inference.device import choose_device
 
     device = choose_device(found.device)
-    wanted = f"asked for: {found.device}; sessions: {found.sessions}"
+    wanted = f"asked for: {found.device}; sessions: {found.sessions or 'auto'}"
     detail = f"{device.kind} ({wanted}; memory limit: {found.memory_limit_gb:g} GB)"
     if device.problem:
         return Finding("device", ok=False, detail=detail, advice=f"no GPU: {device.problem}")
@@ -142,7 +142,7 @@ def _model(name: str) -> Finding:
 
 
 def _remote_device(found: Settings) -> Finding:
-    return Finding("device", ok=True, detail=f"remote (sessions: {found.sessions})")
+    return Finding("device", ok=True, detail=f"remote (sessions: {found.sessions or 'auto'})")
 
 
 def _remote_model(name: str) -> Finding:

@@ -116,7 +116,10 @@ def checked_location(location: str, *, worktree: bool = False) -> str:
             raise UsageError(f"{path} is no folder: give the folder whose files are to be read")
         return str(path)
     repository = open_repository(path)
-    return str(Path(repository.workdir or repository.path).resolve())
+    folder = Path(repository.workdir or repository.path)
+    if not (folder / ".git").exists():
+        folder = Path(repository.path)  # its work tree, if there is one, does not lead back to it
+    return str(folder.resolve())
 
 
 def database_location(location: str) -> str:
