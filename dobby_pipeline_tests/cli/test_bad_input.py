@@ -214,6 +214,15 @@ def test_a_home_that_is_a_file(workplace, git_repo, tmp_path, monkeypatch):
     assert (tmp_path / "file").read_text() == "mine"
 
 
+def test_a_damaged_history_of_dagster(workplace, git_repo):
+    folder = git_repo({"a.py": "def f(): return 1\n"})
+    assert workplace.dobby("ingest", folder).status == 0
+    for history in (workplace.home / "dagster" / "history").glob("*.db"):
+        history.write_bytes(b"no database" * 1000)
+    refused(workplace.dobby("ingest", folder), "not a database", "history of runs")
+    assert len(workplace.dobby("records", "example", "--json").rows) == 1
+
+
 def test_a_reader_that_goes_away_ends_the_command_without_a_trace(workplace, git_repo):
     text = "\n".join(f"def f{n}():\n    return {n}\n" for n in range(2000))
     assert workplace.dobby("ingest", git_repo({"a.py": text})).status == 0
