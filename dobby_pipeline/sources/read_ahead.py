@@ -6,9 +6,10 @@ content gives (reader.py), nor the rows' way into the store (ingest.py).
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +23,10 @@ WORTH_BYTES = 2 * 2**20
 """Of files to be read from which on processes are started, which takes half a second."""
 
 _FILES_A_TASK = 16
+
+_OWN_MODULES_ONLY = {"PYTHONSAFEPATH": "1"}
+"""Python looks for modules in the folder that one stands in first. That is often the repository
+that is read: its `logging.py` would run in place of Python's own."""
 
 
 class ReadAhead:
@@ -91,10 +96,30 @@ class ReadAhead:
         if self._executor is None:
             # Unlike the standard library's, its processes do not import the main module again,
             # which for a run of Dagster takes longer than most repositories do.
-            from loky import ProcessPoolExecutor
+            from multiprocessing import resource_tracker as standard_tracker
 
-            self._executor = ProcessPoolExecutor(self._processes)
+            from loky import ProcessPoolExecutor
+            from loky.backend import resource_tracker
+
+            with _own_modules_only():  # both start theirs, from this process' environment
+                standard_tracker.ensure_running()
+                resource_tracker.ensure_running()
+            self._executor = ProcessPoolExecutor(self._processes, env=_OWN_MODULES_ONLY)
         return self._executor.submit(_read_all, self._source, task)
+
+
+@contextmanager
+def _own_modules_only() -> Generator[None]:
+    """The same for a process that takes its environment from this one."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ.update(_OWN_MODULES_ONLY)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _read_all(source: Source, files: Sequence[ListedFile]) -> list[FileContent]:

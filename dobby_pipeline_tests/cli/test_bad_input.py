@@ -1,10 +1,14 @@
 """Bad input: one clear line that says what, where and what to do, and nothing lost."""
 
+import json
+import os
 import subprocess
+import sys
 
 import pytest
 
 from dobby_pipeline.inference.models.manifests import weights_folder
+from dobby_pipeline.settings import project_file
 from dobby_pipeline_tests.conftest import commit_files, git
 from dobby_pipeline_tests.cozo.test_store import hold
 
@@ -221,6 +225,31 @@ def test_a_damaged_history_of_dagster(workplace, git_repo):
         history.write_bytes(b"no database" * 1000)
     refused(workplace.dobby("ingest", folder), "not a database", "history of runs")
     assert len(workplace.dobby("records", "example", "--json").rows) == 1
+
+
+def test_no_code_of_a_repository_is_run_by_one_who_stands_in_it(workplace, git_repo, tmp_path):
+    touch = f"open({str(tmp_path / 'ran')!r}, 'a').write(__name__)\nraise ImportError\n"
+    theirs = ("logging", "pickle", "queue", "signal", "threading", "tree_sitter", "pygit2")
+    # So much that it is read by several processes.
+    long = {f"m{n}.py": f"def f{n}(): return {n}\n" + "# and more\n" * 20_000 for n in range(12)}
+    folder = git_repo({**{f"{name}.py": touch for name in theirs}, **long})
+    code = "from dobby_pipeline.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, "ingest", ".", "--json"],
+        cwd=folder,
+        env={
+            **os.environ,
+            "DAGSTER_HOME": "",
+            "PYTHONPATH": str(project_file("dagster.yaml").parent),
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "ran").exists()
+    assert "unparsable" not in json.loads(done.stdout)["skipped"]
+    assert len(workplace.dobby("records", "example", "--json").rows) == len(long)
 
 
 def test_a_reader_that_goes_away_ends_the_command_without_a_trace(workplace, git_repo):
