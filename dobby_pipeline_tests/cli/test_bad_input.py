@@ -231,7 +231,8 @@ def test_no_code_of_a_repository_is_run_by_one_who_stands_in_it(workplace, git_r
     touch = f"open({str(tmp_path / 'ran')!r}, 'a').write(__name__)\nraise ImportError\n"
     theirs = ("logging", "pickle", "queue", "signal", "threading", "tree_sitter", "pygit2")
     # So much that it is read by several processes.
-    long = {f"m{n}.py": f"def f{n}(): return {n}\n" + "# and more\n" * 20_000 for n in range(12)}
+    text = '"' + "and more " * 10 + '"\n'
+    long = {f"m{n}.py": f"def f{n}(): return {n}\nX = (\n{text * 2_000})\n" for n in range(12)}
     folder = git_repo({**{f"{name}.py": touch for name in theirs}, **long})
     code = "from dobby_pipeline.cli.main import main; main()"
     done = subprocess.run(
