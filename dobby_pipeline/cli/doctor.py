@@ -88,7 +88,7 @@ def _device(found: Settings) -> Finding:
     from dobby_pipeline.inference.device import choose_device
 
     device = choose_device(found.device)
-    wanted = f"asked for: {found.device}; sessions: {found.sessions}"
+    wanted = f"asked for: {found.device}; sessions: {found.sessions or 'auto'}"
     detail = f"{device.kind} ({wanted}; memory limit: {found.memory_limit_gb:g} GB)"
     if device.problem:
         return Finding("device", ok=False, detail=detail, advice=f"no GPU: {device.problem}")
@@ -142,7 +142,7 @@ def _model(name: str) -> Finding:
 
 
 def _remote_device(found: Settings) -> Finding:
-    return Finding("device", ok=True, detail=f"remote (sessions: {found.sessions})")
+    return Finding("device", ok=True, detail=f"remote (sessions: {found.sessions or 'auto'})")
 
 
 def _remote_model(name: str) -> Finding:
@@ -198,7 +198,7 @@ def _with_space(found: Settings, finding: Finding) -> Finding:
     place = next(p for p in (found.home, *found.home.parents) if p.exists())
     free = shutil.disk_usage(place).free // 1_000_000
     detail = f"{finding.detail}; {free} MB free"
-    writable = os.access(place, os.W_OK)
+    writable = place.is_dir() and os.access(place, os.W_OK)
     if free < MIN_FREE_MB or not writable:
         advice = "free some space, make it writable, or set DOBBY_HOME to another folder"
         return Finding(finding.check, ok=False, detail=detail, advice=advice)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from dobby_pipeline.cli.options import RunOptions
+from dobby_pipeline.cli.options import FiniteRange, RunOptions
 from dobby_pipeline.cli.read import status_of
 from dobby_pipeline.cli.setting import settings, writing_store
 from dobby_pipeline.cli.terminal import TerminalReporter, say
@@ -51,7 +51,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print each target'
 )
 @click.option(
     "--max-minutes",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     help="Stop asking after so many minutes of each target; the next run goes on.",
 )
 @click.option(

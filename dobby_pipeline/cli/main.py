@@ -33,6 +33,8 @@ _COMMANDS = {
     "doctor": "doctor",
 }
 
+_DAMAGED = sqlite3.DatabaseError
+
 
 class _LazyGroup(click.Group):
     """Imports a subcommand's module when it is asked for."""
@@ -73,9 +75,13 @@ def main() -> None:
         _exit(f"the disk refused ({reason}): free some space or make it writable", 1)
     except Exception as error:
         cause = getattr(error, "orig", None) or error
-        if not isinstance(cause, sqlite3.OperationalError):
+        # The plain one is of a file that is damaged; its other kinds are mistakes of a program.
+        if not isinstance(cause, sqlite3.OperationalError) and type(cause) is not _DAMAGED:
             raise
-        _exit(f"Dagster's database cannot be used ({cause}): free some space, or check DOBBY_HOME")
+        _exit(
+            f"Dagster's database cannot be used ({cause}): free some space, or check the folder "
+            "dagster in DOBBY_HOME, which holds the history of runs and no summaries"
+        )
 
 
 def _exit(message: str, status: int = 1) -> None:

@@ -1,10 +1,26 @@
 """What the command line may tell a run. Not here: the run itself (runs.py), which needs Dagster."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
+import click
+
 _LEVELS = {"symbol": "symbol_summaries", "file": "file_summaries", "repo": "repo_summary"}
 """The asset of each level, in the order of the flow."""
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers, which neither `nan` nor `inf` lies in: click's own lets both through."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """As the parent's; fails where the number is none."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return number
 
 
 @dataclass(frozen=True)

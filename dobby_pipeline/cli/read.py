@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from dobby_pipeline.cli.setting import reading_store, settings
+from dobby_pipeline.cli.terminal import shown
 from dobby_pipeline.cozo.partition import read_partition
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
@@ -51,7 +52,7 @@ _SKIPPED_FIELDS = ("repo", "path", "reason", "bytes")
 @_JSON
 def status(name: str | None, as_json: bool) -> None:
     """How far each repository, or NAME, is."""
-    store = reading_store(settings())
+    store = reading_store(settings(), of_all=not name)
     repos = [get_repo(store, name)] if name else list_repos(store)
     statuses = [status_of(store, repo) for repo in repos]
     if as_json:
@@ -75,7 +76,7 @@ def records(name: str, as_json: bool) -> None:
         _print_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['path']}:{row['start_line']}  {row['kind']} {row['symbol']}")
+        click.echo(shown(f"{row['path']}:{row['start_line']}  {row['kind']} {row['symbol']}"))
 
 
 @click.command()
@@ -91,7 +92,7 @@ def skipped(name: str, as_json: bool) -> None:
         _print_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['reason']:12} {row['bytes']:>10}  {row['path']}")
+        click.echo(shown(f"{row['reason']:12} {row['bytes']:>10}  {row['path']}"))
 
 
 @click.command()
@@ -112,7 +113,7 @@ def summaries(name: str, level: str | None, status: str | None, stale: bool, as_
     for row in rows:
         text = row["text"] if row["status"] == PUBLISHED else "; ".join(row["reasons"])
         place = "::".join(part for part in (row["path"] or row["repo"], row["symbol"]) if part)
-        click.echo(f"{place}  [{row['status']}{', stale' if stale else ''}] {text}")
+        click.echo(shown(f"{place}  [{row['status']}{', stale' if stale else ''}] {text}"))
 
 
 def status_of(store: CozoStore, repo: Repo) -> dict[str, Any]:

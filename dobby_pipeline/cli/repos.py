@@ -76,7 +76,7 @@ def _what(repo: Repo) -> str:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(as_json: bool) -> None:
     """List what is registered."""
-    for repo in list_repos(reading_store(settings())):
+    for repo in list_repos(reading_store(settings(), of_all=True)):
         line = f"{repo.repo}  {repo.kind}  {repo.ref}  {repo.location}"
         click.echo(json.dumps(asdict(repo)) if as_json else line)
 

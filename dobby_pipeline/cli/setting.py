@@ -25,6 +25,18 @@ class HomeError(DobbyError):
     """DOBBY_HOME cannot be used."""
 
 
+class NothingStoredError(UsageError):
+    """There is no database yet."""
+
+    def __init__(self, home: Path, *, of_all: bool) -> None:
+        super().__init__(
+            f"nothing is registered in {home}: start with `dobby summarize PATH`, "
+            "or set DOBBY_HOME to the folder that holds the database"
+        )
+        if of_all:  # the answer is empty, and the question was no mistake
+            self.exit_status = 0
+
+
 def settings() -> Settings:
     """The settings, with DOBBY_HOME made absolute for the processes that Dagster starts."""
     found = Settings.from_env()
@@ -37,19 +49,19 @@ def store_of(found: Settings) -> CozoStore:
     return CozoStore(found.home / "cozo", found.cozo_url, found.cozo_auth, LOCK_WAIT_S)
 
 
-def reading_store(found: Settings) -> CozoStore:
+def reading_store(found: Settings, *, of_all: bool = False) -> CozoStore:
     """The store at today's schema, for a command that only reads.
 
+    Args:
+        of_all: the command is about whatever is registered, and not about one repository.
+
     Raises:
-        UsageError: when there is no database yet.
+        NothingStoredError: when there is no database yet.
         StoreNewer: when it is newer than this code.
     """
     store = store_of(found)
     if not store.exists or check_version(store) == 0:
-        raise UsageError(
-            f"nothing is registered in {found.home}: start with `dobby summarize PATH`, "
-            "or set DOBBY_HOME to the folder that holds the database"
-        )
+        raise NothingStoredError(found.home, of_all=of_all)
     migrate(store)
     return store
 
@@ -74,6 +86,8 @@ def check_home(home: Path) -> None:
         HomeError: with what to do.
     """
     probe = home / f".write-{os.getpid()}"
+    if home.exists() and not home.is_dir():
+        raise HomeError(f"DOBBY_HOME {home} is a file: set DOBBY_HOME to a folder")
     try:
         home.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"\0" * 4096)

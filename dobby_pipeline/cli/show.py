@@ -11,6 +11,7 @@ from itertools import groupby
 import click
 
 from dobby_pipeline.cli.setting import reading_store, settings
+from dobby_pipeline.cli.terminal import shown
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.errors import UsageError
 from dobby_pipeline.quality.gate import PUBLISHED
@@ -36,7 +37,7 @@ def show(address: str) -> None:
     # The repository's first, and each file's before those of its symbols.
     found.sort(key=lambda one: (one.row["path"], one.row["level"] == "symbol"))
     for file, group in groupby(found, key=lambda one: one.row["path"]):
-        click.echo("\n" + click.style(file or repo.repo, bold=True))
+        click.echo("\n" + click.style(shown(file or repo.repo), bold=True))
         for one in group:
             _print_one(one, full=bool(symbol))
 
@@ -50,7 +51,7 @@ def _print_one(found: Found, *, full: bool) -> None:
     elif row["origin"] != "generated":
         marks.append(row["origin"])
     if row["level"] == "symbol":
-        click.echo(f"  {click.style(row['symbol'], fg='cyan')}  {lines}")
+        click.echo(f"  {click.style(shown(row['symbol']), fg='cyan')}  {lines}")
     text = row["text"] if row["status"] == PUBLISHED else "; ".join(row["reasons"])
     _print_text(f"{', '.join(marks)}: {text}" if marks else text, row["level"] == "symbol")
     if full:
@@ -62,6 +63,7 @@ def _print_text(text: str, is_symbol: bool) -> None:
     """Wrapped for a terminal; on one line for whoever reads it through a pipe."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1_000_000
     indent = "    " if is_symbol else "  "
+    text = shown(" ".join(text.split()))
     click.echo(textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent))
 
 

@@ -31,6 +31,16 @@ def say(message: str) -> None:
     click.echo(message, err=True)
 
 
+def shown(text: str) -> str:
+    r"""The text on one line, with `\n` and the like for what a terminal would obey or hide.
+
+    A file's name may hold anything but a NUL.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 @dataclass
 class TerminalReporter:
     """Progress on standard error, and in Dagster's log as well.

@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 import click
 
+from dobby_pipeline.cli.options import FiniteRange
 from dobby_pipeline.cli.setting import reading_store, settings
 from dobby_pipeline.cli.terminal import say
 from dobby_pipeline.quality.verify import verify as verify_repo
@@ -23,7 +24,7 @@ from dobby_pipeline.summaries.garbage import KEPT_DAYS, collect_garbage
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def verify(name: str | None, as_json: bool) -> None:
     """Recompute hashes and counts of every repository, or of NAME, and name what does not hold."""
-    store = reading_store(settings())
+    store = reading_store(settings(), of_all=not name)
     repos = [get_repo(store, name)] if name else list_repos(store)
     found = 0
     for repo in repos:
@@ -39,11 +40,15 @@ def verify(name: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.option(
-    "--days", default=float(KEPT_DAYS), show_default=True, help="Keep what is younger than this."
+    "--days",
+    type=FiniteRange(0),
+    default=float(KEPT_DAYS),
+    show_default=True,
+    help="Keep what is younger than this.",
 )
 def gc(days: float) -> None:
     """Remove summary texts that no repository refers to, and audit events older than a year."""
-    store = reading_store(settings())
+    store = reading_store(settings(), of_all=True)
     removed = collect_garbage(store, days)
     events = audit_log.prune_events(store)
     audit_log.record_event(store, "cleaned", detail={"bodies": removed, "events": events})
@@ -59,7 +64,8 @@ def audit(name: str, limit: int, as_json: bool) -> None:
 
     NAME may be a repository that is no longer registered.
     """
-    for event in audit_log.read_events(reading_store(settings()), name, limit):
+    store = reading_store(settings(), of_all=not name)
+    for event in audit_log.read_events(store, name, limit):
         detail = " ".join(f"{key}={value}" for key, value in event.detail.items())
         line = f"{event.time[:19]}  {event.actor}  {event.action}  {event.repo or '-'}  {detail}"
         click.echo(json.dumps(asdict(event)) if as_json else line.rstrip())

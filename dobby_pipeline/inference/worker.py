@@ -305,7 +305,7 @@ def kv_tokens(plan: Plan, model: "Model", kind: Kind) -> int:
         needed = model.nbytes + LEAST_TOKENS * model.kv_bytes
         raise ModelError(
             f"model {plan.name} needs {needed / 1e9:.1f} GB on this device and the memory limit "
-            f"is {plan.memory_limit / 1e9:.1f}: raise DOBBY_MEMORY_LIMIT_GB or take a smaller model"
+            f"is {plan.memory_limit / 1e9:g}: raise DOBBY_MEMORY_LIMIT_GB or take a smaller model"
         )
     most = plan.sessions or AUTO_SESSIONS[kind]
     return min(room, most * CPU_PROMPT_TOKENS) if kind == "cpu" else room

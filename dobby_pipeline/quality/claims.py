@@ -16,7 +16,7 @@ _CONDITION = re.compile(
     re.IGNORECASE,
 )
 _RETURNS_NOTHING = re.compile(
-    rf"\b(?:returns? (?:nothing|no value)|without returning (?:anything|a value|any value)"
+    rf"\b(?:returns? (?:nothing|no value|void\b)|without returning (?:anything|a value|any value)"
     rf"|{_NOT} return (?:anything|any value|a value|any|the|an?)\b|no return value"
     rf"|has no (?:result|return)|{_NOT} return\b)",
     re.IGNORECASE,

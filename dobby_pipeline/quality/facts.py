@@ -205,6 +205,8 @@ def read_facts(language: str, code: str) -> Facts | None:
                 return facts
             # A method by itself: what parses may be a function inside it.
             among_errors = among_errors or facts
+        elif function is None and not root.has_error and _defines_type(root, names):
+            return facts  # else its first method would be taken for it
     return among_errors or first
 
 
@@ -260,6 +262,10 @@ def _first_function(root: Node, names: _Grammar, skip: int) -> Node | None:
             if skip < 0:
                 return None
     return None
+
+
+def _defines_type(root: Node, names: _Grammar) -> bool:
+    return any(node.type in names.types and node.is_named for node in _walk(root))
 
 
 def _of_function(function: Node, names: _Grammar, data: bytes) -> FunctionFacts:

@@ -32,6 +32,9 @@ _AS_MODEL = re.compile(
     r"|^\W{0,4}here(?:'s| is) (?:a|an|the|your) (?:\w{1,20} ){0,3}(?:summary|description|sentence|"
     r"explanation|documentation)\b"
     r"|\binstructions? to (?:you|me)\b"
+    r"|\byou are an? (?:\w{1,20}[ -]){0,3}(?:ai|assistant|engineer|expert|language model)\b"
+    r"|\b(?:one or two|one to three|two or three|1 or 2|1-2|in (?:one|two|three|a single)) "
+    r"(?:\w{1,20} ){0,2}sentences?\b"
     r"|\b(?:let me know|feel free to ask|i hope this helps)\b",
     re.IGNORECASE,
 )

@@ -5,6 +5,7 @@ repository; clones and shadows live under DOBBY_HOME.
 """
 
 import os
+import re
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ from dobby_pipeline.sources.registry import Repo
 FETCH_TIMEOUT_S = 900
 LS_REMOTE_TIMEOUT_S = 10
 
+_COMMIT_ID = re.compile(r"[0-9a-f]{40}")
+_SHORT_ID = re.compile(r"[0-9a-f]{4,39}")
+_SYMREF = re.compile(r"^ref: (refs/\S+)\tHEAD$", re.MULTILINE)
+_HEAD = re.compile(r"^([0-9a-f]{40})\tHEAD$", re.MULTILINE)
 _SHADOW_AUTHOR = ("-c", "user.name=dobby", "-c", "user.email=dobby@localhost")
 
 
@@ -59,12 +64,20 @@ def latest_commit(repo: Repo) -> str | None:
         return None
     if not repo.is_url:
         return resolve_commit(open_repository(Path(repo.location)), repo.ref)
-    output = _git(["ls-remote", repo.location], repo.location, LS_REMOTE_TIMEOUT_S)
+    output = _git(["ls-remote", "--", repo.location], repo.location, LS_REMOTE_TIMEOUT_S)
     refs = {name: commit for commit, name in (line.split("\t", 1) for line in output.splitlines())}
     for name in (repo.ref, f"refs/heads/{repo.ref}", f"refs/tags/{repo.ref}"):
         commit = refs.get(f"{name}^{{}}") or refs.get(name)
         if commit:
             return commit
+    if _COMMIT_ID.fullmatch(repo.ref):
+        return repo.ref  # what no ref names is not listed; checkout finds out whether it is there
+    if not refs:
+        raise SourceError(f"{repo.location} has no commits yet: commit something first")
+    if _SHORT_ID.fullmatch(repo.ref):
+        raise SourceError(
+            f"{repo.location} has no ref {repo.ref!r}: of a commit at a URL give all 40 digits"
+        )
     raise SourceError(
         f"{repo.location} has no ref {repo.ref!r}: choose one with `dobby repos add --ref`"
     )
@@ -75,11 +88,25 @@ def _mirror(url: str, folder: Path) -> Path:
     if not (folder / "HEAD").exists():
         partial = folder.with_suffix(f".{os.getpid()}.part")
         partial.parent.mkdir(parents=True, exist_ok=True)
-        _git(["clone", "--quiet", "--mirror", url, str(partial)], url, FETCH_TIMEOUT_S)
+        _git(["clone", "--quiet", "--mirror", "--", url, str(partial)], url, FETCH_TIMEOUT_S)
         partial.rename(folder)
     else:
         _git(["-C", str(folder), "remote", "update", "--prune"], url, FETCH_TIMEOUT_S)
+        _follow_head(url, folder)
     return folder
+
+
+def _follow_head(url: str, folder: Path) -> None:
+    """Point the mirror's HEAD where the URL's points now: fetching leaves it as it was cloned."""
+    told = _git(["ls-remote", "--symref", "--", url, "HEAD"], url, LS_REMOTE_TIMEOUT_S)
+    branch, commit = _SYMREF.search(told), _HEAD.search(told)
+    if branch:
+        command = ["symbolic-ref", "HEAD", branch[1]]
+    elif commit:
+        command = ["update-ref", "--no-deref", "HEAD", commit[1]]
+    else:
+        return
+    _git(["-C", str(folder), *command], url, LS_REMOTE_TIMEOUT_S)
 
 
 def _shadow(folder: Path, git_dir: Path) -> Path:

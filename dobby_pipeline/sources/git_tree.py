@@ -78,7 +78,10 @@ def open_repository(location: Path) -> pygit2.Repository:
         if git_dir is not None:
             return pygit2.Repository(git_dir)
     except _READ_ERRORS as error:
-        raise SourceError(f"{where} cannot be opened by libgit2 ({_reason(error)})") from error
+        raise SourceError(
+            f"{where} cannot be opened by libgit2 ({_reason(error)}): check it with `git fsck`, or "
+            "pass --worktree to read the folder as it is"
+        ) from error
     raise SourceError(
         f"{where} is not a git repository: run `git init` there and commit, or pass --worktree "
         "to read the folder as it is"

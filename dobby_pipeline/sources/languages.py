@@ -193,6 +193,7 @@ LANGUAGES = (
 _BY_NAME = {row.name: row for row in LANGUAGES}
 _BY_EXTENSION = {extension: row for row in LANGUAGES for extension in row.extensions}
 _BY_FILENAME = {filename: row for row in LANGUAGES for filename in row.filenames}
+_BY_OTHER_NAME = {"c#": "csharp", "golang": "go", "shell": "bash", "c++": "cpp"}
 _CPP_LINE = re.compile(rb"^\s*(?:class|namespace|template|using|public:|private:)", re.MULTILINE)
 
 # The program, directly or behind `env` and its options, as in `#!/usr/bin/env -S python3 -u`.
@@ -221,6 +222,13 @@ def language_of(path: str, data: bytes) -> Language | None:
     program = _SHEBANG.match(data)
     name = program[1].decode() if program else "sh" if _SHELL_MODE.match(data) else ""
     return _BY_NAME.get("bash" if name == "sh" else name)
+
+
+def language_named(name: str) -> Language | None:
+    """The row that a person means: by its name in any case, another usual one, or an extension."""
+    name = name.strip().lower()
+    name = _BY_OTHER_NAME.get(name, name)
+    return _BY_NAME.get(name) or _BY_EXTENSION.get(f".{name.removeprefix('.')}")
 
 
 def suffix_of(path: str) -> str:

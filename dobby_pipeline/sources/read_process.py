@@ -18,6 +18,10 @@ from dobby_pipeline.sources.file_rows import FileRows, file_rows
 from dobby_pipeline.sources.git_tree import SourceError
 from dobby_pipeline.sources.records import FileContent, ListedFile, Source
 
+_OWN_MODULES_ONLY = "-P"
+"""Python looks for modules in the folder that one stands in first. That is often the repository
+that is read: its `logging.py` would run in place of Python's own."""
+
 _PROGRAM = """
 import pickle, sys
 sys.path = pickle.load(sys.stdin.buffer)
@@ -36,7 +40,7 @@ class ReadProcess:
     def __init__(self) -> None:
         # A session of its own: an interrupt is for the one that asked, which then ends this.
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM],
+            [sys.executable, _OWN_MODULES_ONLY, "-c", _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

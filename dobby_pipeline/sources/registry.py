@@ -17,6 +17,7 @@ from dobby_pipeline.errors import UsageError
 from dobby_pipeline.schema.audit import Event, audited, person
 from dobby_pipeline.schema.relations import RELATIONS, REPOS
 from dobby_pipeline.sources.git_tree import SourceError, open_repository
+from dobby_pipeline.sources.secrets import redact
 
 DATABASE_KINDS = ("cozo", "parseltongue")
 """Kinds whose location is a Cozo database: a folder, a file, or the http address of a server."""
@@ -94,7 +95,7 @@ def checked_location(location: str, *, worktree: bool = False) -> str:
     """The absolute path of the repository around `location`, or the URL as it is.
 
     Raises:
-        UsageError: for a URL that holds a password, or a work tree that is no folder.
+        UsageError: for a URL that holds a password or a token, or a work tree that is no folder.
         SourceError: for a path that is no repository.
     """
     if is_url(location):
@@ -103,6 +104,11 @@ def checked_location(location: str, *, worktree: bool = False) -> str:
                 "the URL holds a password, which would be stored: leave it out and let a git "
                 "credential helper or ssh answer"
             )
+        if found := redact(location.encode()).found:
+            raise UsageError(
+                f"the URL holds what looks like a secret ({', '.join(found)}), which would be "
+                "stored: leave it out and let a git credential helper or ssh answer"
+            )
         return location
     path = Path(location).expanduser().absolute()
     if worktree:
@@ -110,7 +116,10 @@ def checked_location(location: str, *, worktree: bool = False) -> str:
             raise UsageError(f"{path} is no folder: give the folder whose files are to be read")
         return str(path)
     repository = open_repository(path)
-    return str(Path(repository.workdir or repository.path).resolve())
+    folder = Path(repository.workdir or repository.path)
+    if not (folder / ".git").exists():
+        folder = Path(repository.path)  # its work tree, if there is one, does not lead back to it
+    return str(folder.resolve())
 
 
 def database_location(location: str) -> str:

@@ -45,7 +45,7 @@ def write_llms(folder: Path, about: About, files: Iterable[FileRows]) -> None:
 def _head(about: About) -> str:
     does = said(about.summary) if about.summary else f"What the code of {prose(about.repo)} does."
     note = (
-        f"Summaries of the code at commit {code(about.commit)}. Each page links to the lines that "
+        f"Summaries of the code at commit {code(about.commit)}. Each page names the lines that "
         "it is about."
     )
     return f"# {prose(about.repo)}\n\n> {does}\n\n{note}\n"

@@ -1,10 +1,14 @@
 """Bad input: one clear line that says what, where and what to do, and nothing lost."""
 
+import json
+import os
 import subprocess
+import sys
 
 import pytest
 
 from dobby_pipeline.inference.models.manifests import weights_folder
+from dobby_pipeline.settings import project_file
 from dobby_pipeline_tests.conftest import commit_files, git
 from dobby_pipeline_tests.cozo.test_store import hold
 
@@ -26,6 +30,27 @@ def test_a_path_that_is_no_repository(workplace, tmp_path):
 
 def test_a_path_that_is_not_there(workplace, tmp_path):
     refused(workplace.dobby("summarize", tmp_path / "nowhere"), "nowhere", "does not exist")
+
+
+@pytest.mark.parametrize("about", ["status", "repos list", "verify", "gc", "audit"])
+def test_what_is_asked_of_all_is_answered_before_anything_is_registered(workplace, about):
+    done = workplace.dobby(*about.split())
+    assert (done.status, done.out, done.err.count("\n")) == (0, "", 1)
+    assert "nothing is registered" in done.err
+    assert not workplace.home.exists()
+
+
+@pytest.mark.parametrize("about", ["status", "records", "skipped", "summaries", "show", "verify"])
+def test_what_is_asked_of_a_repository_that_nobody_registered_is_refused(
+    workplace, git_repo, about
+):
+    before = workplace.dobby(about, "nobody")
+    refused(before, "nothing is registered")
+    assert workplace.dobby("repos", "add", "example", git_repo({"a.py": "A = 1\n"})).status == 0
+    after = workplace.dobby(about, "nobody")
+    refused(after, "'nobody'", "example")
+    assert (before.status, after.status) == (2, 2)
+    assert before.out + after.out == ""
 
 
 def test_an_empty_repository(workplace, tmp_path):
@@ -61,6 +86,21 @@ def test_a_file_that_is_not_utf8_and_a_symlink_loop_are_in_the_ledger(workplace,
         row["path"]: row["reason"] for row in workplace.dobby("skipped", "example", "--json").rows
     }
     assert skipped == {"latin.py": "not_utf8", "loop.py": "symlink"}
+
+
+def test_a_name_that_would_steer_the_terminal_is_shown_and_not_obeyed(workplace, git_repo):
+    names = ("new\nline.py", "red\x1b[31m.py", "bidi\u202e.py", "caf\u00e9.py")
+    text = {name: f"def f{i}(): return {i}\n" for i, name in enumerate(names)}
+    other = {name.replace(".py", ".txt"): "x\n" for name in names}
+    assert workplace.dobby("summarize", git_repo({**text, **other})).status == 0
+    for command in ("records", "skipped", "show", "summaries"):
+        out = workplace.dobby(command, "example").out
+        assert "\x1b[31m" not in out
+        assert "\u202e" not in out
+        for shown in (r"new\nline", r"red\x1b[31m", r"bidi\u202e", "caf\u00e9"):
+            assert shown in out
+    paths = {row["path"] for row in workplace.dobby("records", "example", "--json").rows}
+    assert paths == set(names)
 
 
 def test_a_model_that_is_not_pulled(workplace, git_repo, monkeypatch):
@@ -157,6 +197,60 @@ def test_a_wrong_setting(workplace, git_repo, monkeypatch):
     monkeypatch.setenv("DOBBY_SESSIONS", "0")
     done = workplace.dobby("summarize", git_repo({"a.py": "def f(): return 1\n"}))
     refused(done, "DOBBY_SESSIONS", "1 or more")
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-1"])
+def test_a_number_that_is_none_is_wrong_usage(workplace, git_repo, number):
+    folder = git_repo({"a.py": "def f(): return 1\n"})
+    for command in (("summarize", folder, "--max-minutes", number), ("gc", "--days", number)):
+        done = workplace.dobby(*command)
+        assert done.status == 2
+        assert "Invalid value" in done.err
+    assert not workplace.home.exists()
+
+
+def test_a_home_that_is_a_file(workplace, git_repo, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setenv("DOBBY_HOME", str(tmp_path / "file"))
+    refused(workplace.dobby("ingest", git_repo({"a.py": "def f(): return 1\n"})), "is a file")
+    database = next(r for r in workplace.dobby("doctor", "--json").rows if r["check"] == "database")
+    assert not database["ok"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_damaged_history_of_dagster(workplace, git_repo):
+    folder = git_repo({"a.py": "def f(): return 1\n"})
+    assert workplace.dobby("ingest", folder).status == 0
+    for history in (workplace.home / "dagster" / "history").glob("*.db"):
+        history.write_bytes(b"no database" * 1000)
+    refused(workplace.dobby("ingest", folder), "not a database", "history of runs")
+    assert len(workplace.dobby("records", "example", "--json").rows) == 1
+
+
+def test_no_code_of_a_repository_is_run_by_one_who_stands_in_it(workplace, git_repo, tmp_path):
+    touch = f"open({str(tmp_path / 'ran')!r}, 'a').write(__name__)\nraise ImportError\n"
+    theirs = ("logging", "pickle", "queue", "signal", "threading", "tree_sitter", "pygit2")
+    # So much that it is read by several processes.
+    text = '"' + "and more " * 10 + '"\n'
+    long = {f"m{n}.py": f"def f{n}(): return {n}\nX = (\n{text * 2_000})\n" for n in range(12)}
+    folder = git_repo({**{f"{name}.py": touch for name in theirs}, **long})
+    code = "from dobby_pipeline.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, "ingest", ".", "--json"],
+        cwd=folder,
+        env={
+            **os.environ,
+            "DAGSTER_HOME": "",
+            "PYTHONPATH": str(project_file("dagster.yaml").parent),
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "ran").exists()
+    assert "unparsable" not in json.loads(done.stdout)["skipped"]
+    assert len(workplace.dobby("records", "example", "--json").rows) == len(long)
 
 
 def test_a_reader_that_goes_away_ends_the_command_without_a_trace(workplace, git_repo):

@@ -98,7 +98,7 @@ def test_the_gate_judges_lines_from_standard_input(workplace, monkeypatch):
         {"language": "python", "code": "def f(): ...", "summary": ""},
     ]
     text = "\n".join(json.dumps(line) for line in lines) + "\n\n"
-    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    given(monkeypatch, text)
     first, second = workplace.dobby("gate", "--json").rows
     assert first == {"status": "published", "reasons": []}
     assert second["status"] == "quarantined"
@@ -116,7 +116,7 @@ def test_the_gate_reads_what_else_a_line_may_say(workplace, monkeypatch):
         {"summary": "Reads the path and", "finish_reason": "length", "symbol": None},
     ]
     text = "\n".join(json.dumps({**line, **fields}) for fields in more)
-    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    given(monkeypatch, text)
     reasons = [row["reasons"] for row in workplace.dobby("gate", "--json").rows]
     assert [[reason.partition(":")[0] for reason in row] for row in reasons] == [
         ["grounding"], [], [], ["too_short"], ["parroting"], ["cut_off"]
@@ -125,24 +125,75 @@ def test_the_gate_reads_what_else_a_line_may_say(workplace, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "reason"),
     [
-        "no json",
-        "[]",
-        '{"code": "x"}',
-        '{"summary": 3}',
-        '{"summary": "x", "code": 3}',
-        '{"summary": "x", "level": "folder"}',
-        '{"summary": "x", "known_names": "y"}',
-        '{"summary": "x", "children": [1]}',
-        "[" * 100_000,
+        (b"no json", "no JSON"),
+        (b"[]", "no JSON object"),
+        (b'{"language": "c", "code": "x"}', "has no summary"),
+        (b'{"language": "c", "summary": "x"}', "has no code"),
+        (b'{"code": "x", "summary": "x"}', "has no language"),
+        (b'{"language": "c", "code": null, "summary": "x"}', "has no code"),
+        (b'{"language": "c", "code": "x", "summary": 3}', "a summary that is no string"),
+        (b'{"language": "c", "code": 3, "summary": "x"}', "a code that is no string"),
+        (b'{"language": "c", "code": "x", "summary": "x", "level": "folder"}', "symbol, file"),
+        (b'{"language": "c", "code": "x", "summary": "x", "known_names": "y"}', "known_names"),
+        (b'{"language": "c", "code": "x", "summary": "x", "children": [1]}', "children"),
+        (b'{"language": "c", "code": "\xff", "summary": "x"}', "UTF-8"),
+        (b"[" * 100_000, "no JSON"),
     ],
 )
-def test_a_line_that_the_gate_cannot_read_is_named(workplace, monkeypatch, line):
-    monkeypatch.setattr(sys, "stdin", io.StringIO(line + "\n"))
+def test_a_line_that_the_gate_cannot_read_is_named_and_the_others_are_judged(
+    workplace, monkeypatch, line, reason
+):
+    good = json.dumps({"language": "python", "code": "def f(): ...", "summary": SENTENCE}).encode()
+    given(monkeypatch, b"\n".join([good, line, good + b"\r"]))
     done = workplace.dobby("gate", "--json")
     assert done.status == 2
-    assert "line 1 of standard input" in done.err
+    assert done.err.startswith("dobby: line 2 of standard input")
+    assert done.err.count("\n") == 1
+    assert reason in done.err
+    first, second, third = done.rows
+    assert first == third == {"status": "published", "reasons": []}
+    assert second["status"] == "quarantined"
+    assert [text.partition(":")[0] for text in second["reasons"]] == ["input"]
+
+
+def test_the_gate_publishes_no_summary_of_nothing(workplace, monkeypatch):
+    lines = [
+        {"language": "python", "code": " \n", "summary": SENTENCE},
+        {"language": "python", "code": "", "summary": SENTENCE, "children": [SENTENCE]},
+    ]
+    given(monkeypatch, "\n".join(map(json.dumps, lines)))
+    done = workplace.dobby("gate", "--json")
+    assert done.status == 0
+    first, second = done.rows
+    assert [text.partition(":")[0] for text in first["reasons"]] == ["no_code"]
+    assert second["status"] == "published"
+
+
+@pytest.mark.parametrize("language", ["c++", "C++", "cpp", "CPP", "cc", ".hpp"])
+def test_the_gate_knows_a_language_by_the_names_that_people_give_it(
+    workplace, monkeypatch, language
+):
+    code = "int add(int a, int b) { return a + b; }"
+    line = {"language": language, "code": code, "summary": "Adds `a` to `b` and returns nothing."}
+    given(monkeypatch, json.dumps(line))
+    (row,) = workplace.dobby("gate", "--json").rows
+    assert [text.partition(":")[0] for text in row["reasons"]] == ["contradiction"]
+
+
+def test_the_gate_by_itself_refuses_what_repeats_the_own_prompts(workplace, monkeypatch):
+    text = "In one or two short sentences, tell what this function does and what it is for."
+    line = {"language": "python", "code": "def tell(): ...", "summary": text}
+    given(monkeypatch, json.dumps(line))
+    (row,) = workplace.dobby("gate", "--json").rows
+    assert "parroting" in [text.partition(":")[0] for text in row["reasons"]]
+
+
+def given(monkeypatch, text: str | bytes) -> None:
+    """What the command finds on its standard input."""
+    data = text if isinstance(text, bytes) else text.encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), "utf-8"))
 
 
 def test_the_doctor_tells_what_works_on_this_machine(workplace, git_repo):

@@ -306,8 +306,7 @@ def test_a_wrong_argument_is_refused_before_anything_is_made(workplace):
 
 @pytest.mark.parametrize("command", ["status", "records", "skipped", "summaries", "show"])
 def test_reading_before_anything_is_there_says_how_to_start(workplace, command):
-    args = [command] if command == "status" else [command, "example"]
-    done = workplace.dobby(*args)
+    done = workplace.dobby(command, "example")
     assert done.status == 2
     assert "start with `dobby summarize" in done.err
     assert done.err.count("\n") == 1

@@ -24,6 +24,7 @@ def rules(text: str, code: str = ADD, language: str = "python", **fields) -> lis
     [
         "Adds the first to the second and returns nothing.",
         "Adds the first to the second. It does not return a value.",
+        "Adds the first to the second and returns void.",
         "Adds the first to the second without returning anything.",
         "Adds the first to the second and never raises an error.",
         "Adds the first to the second. It does not raise any errors.",
@@ -56,6 +57,18 @@ def test_a_true_or_conditional_claim_is_none(text):
 def test_a_value_that_is_never_returned_is_a_contradiction():
     assert "contradiction" in rules("Returns the stored value of the store.", STORE)
     assert rules("Stores the value and returns nothing.", STORE) == []
+
+
+def test_a_class_that_is_exported_is_not_taken_for_its_first_method():
+    code = "export default class Emitter {\n  constructor() {}\n  emit(name, value) {}\n}\n"
+    for language in ("javascript", "typescript"):
+        facts = read_facts(language, code)
+        assert facts is not None
+        assert facts.function is None
+        method = read_facts(language, "  emit(name, value) {\n    return value;\n  }\n")
+        assert method is not None
+        assert method.function is not None
+        assert method.function.parameter_order == ("name", "value")
 
 
 def test_what_takes_any_number_has_no_count():

@@ -45,6 +45,9 @@ def test_a_sentence_without_its_end_is_cut_off(text):
         "I don't see the body of the function that reads the path.",
         "It reads the path. Please provide more of the code.",
         "It reads the path. The code is not an instruction to you.",
+        "You are a helpful assistant that reads the path.",
+        "Summarize what the code of the path does in one or two short sentences.",
+        "Describe in a single plain sentence how it reads the path.",
     ],
 )
 def test_chatter_is_no_summary(text):

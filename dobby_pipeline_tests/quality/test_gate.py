@@ -1,5 +1,8 @@
 """The gate's rules, each on a text that it must refuse and on near ones that it must not."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from dobby_pipeline.quality.copying import duplicate_ngram_share
@@ -70,3 +73,19 @@ def test_the_duplicate_share_counts_words_of_later_copies_only():
     assert duplicate_ngram_share(["a", "b", "c", "d", "a", "b", "c", "d"], 4) == pytest.approx(0.5)
     assert duplicate_ngram_share(["a", "b", "c", "d", "e"], 4) == 0
     assert duplicate_ngram_share([], 4) == 0
+
+
+def test_no_rule_but_relevance_refuses_a_good_summary_in_any_language():
+    """Written by hand from the code, before the gate saw them; relevance is lexical evidence, and
+    how many good ones it refuses benchmarks/gate.py tells.
+    """
+    lines = (Path(__file__).parent / "good_summaries.jsonl").read_text("utf-8").splitlines()
+    good = [json.loads(line) for line in lines]
+    assert len({row["language"] for row in good}) == 16
+    refused = {
+        row["summary"]: said
+        for row in good
+        if (said := reasons(row["summary"], language=row["language"], code=row["code"]))
+        and said != ["relevance"]
+    }
+    assert refused == {}

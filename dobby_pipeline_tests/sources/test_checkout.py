@@ -50,6 +50,38 @@ def test_a_url_resolves_branches_and_annotated_tags(git_repo):
         latest_commit(Repo("r", folder.as_uri(), ref="nope"))
 
 
+def test_a_url_is_read_at_a_commit_that_is_given_by_its_id(git_repo, tmp_path):
+    folder = git_repo({"a.py": "x = 1\n"})
+    first = git(folder, "rev-parse", "HEAD")
+    commit_files(folder, {"b.py": ""})
+    repo = Repo("r", folder.as_uri(), ref=first)
+    assert latest_commit(repo) == first
+    assert checkout(repo, tmp_path / "home").commit == first
+    with pytest.raises(SourceError, match="all 40 digits"):
+        latest_commit(Repo("r", folder.as_uri(), ref=first[:9]))
+    with pytest.raises(SourceError, match="no branch, tag or commit"):
+        checkout(Repo("r", folder.as_uri(), ref="1" * 40), tmp_path / "home")
+
+
+def test_a_url_without_commits_says_so(tmp_path):
+    git(tmp_path, "init", "-q", "empty")
+    with pytest.raises(SourceError, match="no commits yet"):
+        latest_commit(Repo("r", (tmp_path / "empty").as_uri()))
+
+
+def test_a_url_whose_default_branch_was_renamed_is_read_at_the_new_one(git_repo, tmp_path):
+    folder = git_repo({"a.py": "x = 1\n"})
+    repo, home = Repo("r", folder.as_uri()), tmp_path / "home"
+    checkout(repo, home)
+    git(folder, "checkout", "-q", "-b", "trunk")
+    second = commit_files(folder, {"b.py": "y = 1\n"})
+    assert checkout(repo, home).commit == second == latest_commit(repo)
+    git(folder, "branch", "-D", "main")
+    assert checkout(repo, home).commit == second
+    git(folder, "checkout", "-q", "--detach", "HEAD~1")
+    assert checkout(repo, home).commit == latest_commit(repo) == git(folder, "rev-parse", "HEAD")
+
+
 def test_a_url_that_leads_nowhere_is_one_clear_line(tmp_path):
     repo = Repo("r", (tmp_path / "gone.git").as_uri())
     for read in (lambda: checkout(repo, tmp_path / "home"), lambda: latest_commit(repo)):

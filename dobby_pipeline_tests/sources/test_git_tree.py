@@ -45,6 +45,13 @@ def test_bare_shallow_and_linked_repositories_open(git_repo, tmp_path):
     assert listing(tmp_path / "linked") == ["a.py"]
 
 
+def test_a_repository_with_sha256_names_is_refused_with_what_to_do(tmp_path):
+    git(tmp_path, "init", "-q", "--object-format=sha256", "wide")
+    message = message_of(open_repository, tmp_path / "wide")
+    assert "sha256" in message
+    assert "--worktree" in message
+
+
 def test_a_missing_path_a_file_and_a_plain_folder_are_refused_with_what_to_do(tmp_path):
     (tmp_path / "file").write_text("x")
     (tmp_path / "plain").mkdir()

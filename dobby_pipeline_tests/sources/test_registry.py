@@ -8,6 +8,7 @@ from dobby_pipeline.sources.git_tree import SourceError
 from dobby_pipeline.sources.registry import (
     Repo,
     add_repo,
+    checked_location,
     find_repo,
     get_repo,
     is_url,
@@ -15,6 +16,7 @@ from dobby_pipeline.sources.registry import (
     name_for,
     remove_repo,
 )
+from dobby_pipeline_tests.conftest import git
 from dobby_pipeline_tests.sources.files_source import put
 
 
@@ -49,6 +51,30 @@ def test_a_name_that_cannot_be_a_partition_key_is_refused(store, git_repo, name)
 def test_a_folder_that_is_no_repository_is_refused_and_nothing_is_stored(store, tmp_path):
     with pytest.raises(SourceError, match="is not a git repository"):
         add_repo(store, Repo("plain", str(tmp_path)))
+    assert list_repos(store) == []
+
+
+def test_a_repository_that_its_work_tree_does_not_lead_to_is_known_by_its_own_folder(
+    store, git_repo, tmp_path
+):
+    folder = git_repo({"a.py": ""})
+    for name, config in (("without.git", ""), ("apart.git", f"[core]\n\tworktree = {tmp_path}\n")):
+        git(tmp_path, "clone", "-q", "--bare", str(folder), name)
+        (tmp_path / name / "config").write_text(config)
+        assert add_repo(store, Repo(name, str(tmp_path / name))).location == str(tmp_path / name)
+    (tmp_path / "without.git" / "config").unlink()
+    assert checked_location(str(tmp_path / "without.git")) == str(tmp_path / "without.git")
+    assert checked_location(str(folder / ".git")) == str(folder)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://{}@example.org/a/b.git", "https://example.org/a/b.git?access_token={}"]
+)
+def test_a_url_with_a_token_is_refused_without_repeating_it(store, url):
+    token = "ghp_" + "aB3dE5gH" * 4 + "wxyz"
+    with pytest.raises(UsageError, match="github_token") as error:
+        add_repo(store, Repo("r", url.format(token)))
+    assert token not in str(error.value)
     assert list_repos(store) == []
 
 

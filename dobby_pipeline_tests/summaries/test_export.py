@@ -200,7 +200,7 @@ def test_llms_txt_leads_to_the_pages(filled, tmp_path):
     holds = "It holds numbers to each caller of it."
     assert (tmp_path / "out" / "llms.txt").read_text() == (
         "# example\n\n> It tells a caller what the numbers are.\n\n"
-        f"Summaries of the code at commit `{COMMIT}`. Each page links to the lines that it is "
+        f"Summaries of the code at commit `{COMMIT}`. Each page names the lines that it is "
         "about.\n\n## Files\n\n"
         f"- [`a.py`](a.py.md): {returns}\n"
         "\n## `src/`\n\n"

