@@ -1,9 +1,9 @@
 """The gate on labelled summaries: what it catches, and what it refuses without cause.
 
-Run: `.venv/bin/python benchmarks/gate.py` for the contracts, on the held-out part;
-`… gate.py table [calibration|held-out]` for the tables of docs/quality.md, `… gate.py bare
-[calibration|held-out]` for the same from language, code and summary alone, and
-`… gate.py mistakes [calibration|held-out]` for each summary that was judged wrongly.
+Run: `.venv/bin/python benchmarks/gate.py` for the contracts, on the held-out part. With a word and
+`calibration`, `validation` or `held-out` behind it, of that part: `table` for the tables of
+docs/quality.md, `bare` for the same from language, code and summary alone, and `mistakes` for each
+summary that was judged wrongly.
 """
 
 import json

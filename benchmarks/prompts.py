@@ -72,12 +72,11 @@ def functions(part: str, count: int) -> list[Row]:
     """The first `count` functions of a part, in an order by hash.
 
     `development` is of the repositories on which the gate was calibrated as well; `held-out` is of
-    all repositories, without the functions of the development part.
+    all repositories but those held out of the gate, without the functions of the development part.
     """
     repositories = {row["repository"]: row["part"] for row in _read("repositories.jsonl")}
-    rows = sorted(
-        _read("functions.jsonl"), key=lambda row: hashlib.sha256(row["id"].encode()).hexdigest()
-    )
+    rows = [row for row in _read("functions.jsonl") if repositories[_repository(row)] != "held-out"]
+    rows.sort(key=lambda row: hashlib.sha256(row["id"].encode()).hexdigest())
     seen = [row for row in rows if repositories[_repository(row)] == "calibration"][:DEVELOPMENT]
     if part == "development":
         return seen[:count]

@@ -10,8 +10,9 @@ from urllib.parse import quote
 import dagster as dg
 import pytest
 
-from dobby_pipeline_tests.cli.conftest import SENTENCE, models_dir, workplace
+from dobby_pipeline_tests.cli.conftest import models_dir, workplace
 from dobby_pipeline_tests.conftest import commit_files
+from dobby_pipeline_tests.inference.tiny_model import SENTENCE
 from dobby_pipeline_tests.ui import chromium, dagster_dev, page
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ FOREIGN = {
         "Функция `{name}` вычисляет значение и возвращает результат вызывающему коду.",
         "Esta função `{name}` calcula o valor e devolve o resultado a quem a chamou.",
     ],
-    "held-out": [
+    "validation": [
         "Funktionen `{name}` beräknar värdet och skickar tillbaka resultatet till anroparen.",
         "Läser in data, kontrollerar dem och ger en ny lista med de poster som hittades.",
         "Funkcja `{name}` oblicza wartość i zwraca wynik do kodu, który ją wywołał.",
@@ -26,5 +26,17 @@ FOREIGN = {
         "함수 `{name}` 는 값을 계산하여 호출자에게 결과를 반환합니다.",
         "Hàm `{name}` tính giá trị và trả kết quả về cho nơi gọi nó.",
         "Deze functie `{name}` berekent de waarde en geeft het resultaat terug aan de aanroeper.",
+    ],
+    "held-out": [
+        "Funksjonen `{name}` beregner verdien og gir resultatet tilbake til den som kalte den.",
+        "Indlæser data, kontrollerer dem og laver en ny liste med de elementer, der blev fundet.",
+        "Funkce `{name}` vypočítá hodnotu a vrátí výsledek volajícímu.",
+        "Načte vstup, zkontroluje jej a vytvoří nový seznam nalezených položek.",
+        "A `{name}` függvény kiszámítja az értéket, és visszaadja az eredményt a hívónak.",
+        "Funkcija `{name}` izračunava vrednost i vraća rezultat pozivaocu.",
+        "Η συνάρτηση `{name}` υπολογίζει την τιμή και επιστρέφει το αποτέλεσμα.",
+        "Функція `{name}` обчислює значення і повертає результат тому, хто її викликав.",
+        "Fungsi `{name}` menghitung nilai dan mengembalikan hasilnya kepada pemanggil.",
+        "La funció `{name}` calcula el valor i retorna el resultat a qui la crida.",
     ],
 }

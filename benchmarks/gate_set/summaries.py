@@ -21,8 +21,9 @@ from dobby_pipeline.summaries.prompts import load_prompt
 
 HERE = Path(__file__).parent
 SEED = 20_261_122
-A_KIND = {"calibration": 24, "held-out": 30}
-SWAPPED = {"calibration": 60, "held-out": 60}
+A_KIND = {"calibration": 24, "validation": 30, "held-out": 40}
+A_FEW = dict.fromkeys(A_KIND, 10)
+SWAPPED = {"calibration": 60, "validation": 60, "held-out": 80}
 Row = dict[str, Any]
 
 
@@ -37,7 +38,7 @@ def main() -> None:
         _row(o["function"], o["label"], o["kind"], o["summary"], o["finish_reason"])
         for o in outputs
     ]
-    for name in ("calibration", "held-out"):
+    for name in A_KIND:
         chosen = [f for f in functions if part[_repository(f)] == name]
         for kind, (damage, count) in KINDS.items():
             rng = random.Random(f"{SEED} {name} {kind}")
@@ -310,7 +311,7 @@ def _inside(node: ast.AST) -> Any:
 
 
 KINDS: dict[str, tuple[Callable[..., Row | None], dict[str, int]]] = {
-    "empty": (empty, {"calibration": 10, "held-out": 10}),
+    "empty": (empty, A_FEW),
     "cut": (cut, A_KIND),
     "repeated": (repeated, A_KIND),
     "parroted": (parroted, A_KIND),
@@ -321,7 +322,7 @@ KINDS: dict[str, tuple[Callable[..., Row | None], dict[str, int]]] = {
     "copied_behind": (copied_behind, A_KIND),
     "placeholder": (placeholder, A_KIND),
     "chat": (chat, A_KIND),
-    "url": (url, {"calibration": 10, "held-out": 10}),
+    "url": (url, A_FEW),
     "negated": (negated, A_KIND),
     "negated_verb": (negated_verb, A_KIND),
     "wrong_count": (wrong_count, A_KIND),

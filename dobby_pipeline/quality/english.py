@@ -17,6 +17,11 @@ summaries of the calibration set have 0.25 and more, all but two of them a third
 MAX_OTHER_LETTERS = 0.2
 """Of the letters, those that are not Latin: a formula may have a Greek one."""
 
+MAX_ACCENTED = 0.2
+"""Of the words, those with a letter that English has not, two or more: `naïve` may be one. None of
+the good summaries of the labelled set has any. It tells languages whose articles are English words,
+such as the `a` of Hungarian."""
+
 MIN_FOREIGN = 2
 """Function words of another language from which on they are counted against the English ones."""
 
@@ -88,6 +93,9 @@ def language_reason(text: str) -> str | None:
         return f"{other / len(letters):.0%} of the letters are not Latin"
     if len(words) < _FEW:
         return None
+    accented = sum(any("\u00c0" <= letter <= "\u024f" for letter in word) for word in words)
+    if accented > 1 and accented / len(words) > MAX_ACCENTED:
+        return f"{accented} of {len(words)} words have letters that English has not"
     function_words = sum(word in FUNCTION_WORDS for word in words)
     for language, own in _FOREIGN.items():
         foreign = sum(word in own and word not in FUNCTION_WORDS for word in words)

@@ -20,8 +20,6 @@ from dobby_pipeline_tests.inference.tiny_model import (
     write_sentence_model,
 )
 
-SENTENCE = "Computes the value that its arguments describe and returns it to the caller."
-
 
 @dataclass(frozen=True)
 class Done:

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from dobby_pipeline.schema.migrations import latest_version
-from dobby_pipeline_tests.cli.conftest import SENTENCE
 from dobby_pipeline_tests.inference.models.gguf_models import write_gguf_model
+from dobby_pipeline_tests.inference.tiny_model import SENTENCE
 
 
 def test_repos_are_added_listed_and_removed(workplace, git_repo):

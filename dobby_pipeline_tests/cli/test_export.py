@@ -2,8 +2,8 @@
 
 import json
 
-from dobby_pipeline_tests.cli.conftest import SENTENCE
 from dobby_pipeline_tests.conftest import git
+from dobby_pipeline_tests.inference.tiny_model import SENTENCE
 
 FILES = {
     "pkg/one.py": 'def add(a, b):\n    """Add."""\n    return a + b\n',

@@ -10,8 +10,8 @@ import pytest
 from dobby_pipeline.cozo.store import StoreError
 from dobby_pipeline.inference.models.manifests import weights_folder
 from dobby_pipeline.summaries.read import FIELDS
-from dobby_pipeline_tests.cli.conftest import SENTENCE
 from dobby_pipeline_tests.conftest import commit_files, git
+from dobby_pipeline_tests.inference.tiny_model import SENTENCE
 
 FILES = {
     "pkg/one.py": 'def add(a, b):\n    """Add."""\n    return a + b\n\n\nclass Box:\n'

@@ -11,7 +11,7 @@ from dobby_pipeline.inference.requests import Request
 from dobby_pipeline_tests.conftest import commit_files, git
 from dobby_pipeline_tests.inference.tiny_model import write_manifest, write_sentence_model
 
-OTHER = "Reads the value that its arguments describe and returns it to the caller."
+OTHER = "Makes a new value of its arguments and returns it to the caller."
 
 
 @pytest.fixture

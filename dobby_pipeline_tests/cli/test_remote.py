@@ -12,7 +12,6 @@ from dobby_pipeline.inference.remote import pool as remote
 from dobby_pipeline.inference.requests import Request
 from dobby_pipeline.inference.resource import MlxSessionsResource
 from dobby_pipeline.settings import Settings
-from dobby_pipeline_tests.cli.conftest import SENTENCE
 from dobby_pipeline_tests.cli.test_flow import FILES, last_metadata
 from dobby_pipeline_tests.inference.remote.llm_server import (
     completion,
@@ -21,6 +20,7 @@ from dobby_pipeline_tests.inference.remote.llm_server import (
     standing_in,
 )
 from dobby_pipeline_tests.inference.remote.test_pool import QUICK
+from dobby_pipeline_tests.inference.tiny_model import SENTENCE
 
 SECRET = "sk-secret-of-the-test"
 

@@ -5,9 +5,8 @@ import pytest
 
 from dobby_pipeline.inference.models.manifests import load_manifest
 from dobby_pipeline.inference.models.pull import pull
-from dobby_pipeline_tests.cli.conftest import SENTENCE
 from dobby_pipeline_tests.cli.test_flow import last_metadata
-from dobby_pipeline_tests.inference.tiny_model import write_manifest, write_sentence_model
+from dobby_pipeline_tests.inference.tiny_model import SENTENCE, write_manifest, write_sentence_model
 
 OTHER = "Sorry, I cannot tell anything about this code without more context."
 

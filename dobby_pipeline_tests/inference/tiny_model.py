@@ -15,7 +15,7 @@ from dobby_pipeline.inference.models.gguf import _INNER, _OUTER
 from dobby_pipeline.inference.models.manifests import load_manifest
 from dobby_pipeline.inference.models.pull import pull
 
-SENTENCE = "Computes the value that its arguments describe and returns it to the caller."
+SENTENCE = "Computes the value that its arguments make and returns it to the caller."
 
 CONTROLS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 END = 2

@@ -90,6 +90,7 @@ def test_an_address_must_stand_in_the_code():
         "Функция читает файл и возвращает результат.",
         "関数はファイルを読み込み、結果を返します.",
         "Wczytuje plik konfiguracji i zwraca wynik.",
+        "A `get` függvény kiszámítja az értéket, és visszaadja az eredményt a hívónak.",
     ],
 )
 def test_other_languages_are_not_english(text):
