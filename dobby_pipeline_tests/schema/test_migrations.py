@@ -72,18 +72,17 @@ def test_two_processes_that_start_at_once_both_find_it_migrated(tmp_path):
     assert applied == [0, 0, len(MIGRATIONS)]
 
 
-def test_on_a_server_the_second_migrator_finds_that_it_came_second(tmp_path):
+def test_on_a_server_each_step_is_applied_by_one_migrator_of_three(tmp_path):
     with CozoServer(tmp_path / "home", "x") as server:
         stores = [CozoStore(tmp_path, url=server.url, auth="x") for _ in range(3)]
-        applied: list[int] = []
-        threads = [
-            threading.Thread(target=lambda s=s: applied.append(len(migrate(s)))) for s in stores
-        ]
+        applied: list[Migration] = []
+        threads = [threading.Thread(target=lambda s=s: applied.extend(migrate(s))) for s in stores]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(applied) == [0, 0, len(MIGRATIONS)]
+        assert sorted(m.version for m in applied) == [m.version for m in MIGRATIONS]
+        assert schema_version(stores[0]) == latest_version()
 
 
 def _seconds(action) -> float:

@@ -54,7 +54,7 @@ def say(request: Request) -> Completion | Refusal:
     """A summary that the gate publishes, other for each request."""
     return Completion(
         request_id=request.request_id,
-        text=f"It computes the value number {request.request_id[:12]} for its caller.",
+        text=f"Returns the value {request.request_id[:12]} to its caller.",
         finish_reason="stop",
         prompt_tokens=10,
         output_tokens=9,
