@@ -253,7 +253,7 @@ def gpu() -> None:
     """
     for label, config in MODELS.items():
         peer = in_child(on_transformers, config, 1_000)[0] if find_spec("torch") else None
-        for sessions, count in ((20, 400), (None, 4_000)):
+        for sessions, count in ((20, 400), (None, 12_000)):
             found, _ = in_child(on_random_weights, config, sessions, count)
             name = f"gpu, {label}, {sessions or 'auto'} sessions"
             milliseconds = 1000 * found.seconds / found.records
@@ -310,7 +310,7 @@ def on_random_weights(config: dict[str, Any], sessions: int | None, count: int) 
         write_random_weights(Path(scratch), config, tokenizer)
         os.environ[MODELS_ENV] = scratch
         manifest = load_manifest("random")
-        warm_up = 1_024 if sessions is None else 400
+        warm_up = 2_048 if sessions is None else 100
         return timed(
             manifest,
             made_up_requests(warm_up + count),

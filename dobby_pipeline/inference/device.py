@@ -3,6 +3,8 @@
 Not here: the BLAS of the CPU build (blas.py) and what is computed (worker.py).
 """
 
+import gc
+import os
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +24,12 @@ CPU_CACHE_BYTES = 64 * 10**6
 where the system's allocator is quick and the memory is everybody's."""
 
 
+GRAPHS = "20000"
+"""CUDA graphs that MLX keeps, an environment variable. It aborts the process once twice as many
+were made as it keeps, and it keeps 400, which a long run of many lengths comes to (seen by users
+of MLX 0.32.1: https://github.com/lablup/mlxcel/pull/820)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """A device that has been tried.
@@ -37,6 +45,7 @@ class Device:
 def import_mlx() -> ModuleType:
     """`mlx.core`, imported after the BLAS that it is to use."""
     use_fast_blas()
+    os.environ.setdefault("MLX_CUDA_GRAPH_CACHE_SIZE", GRAPHS)
     import mlx.core as mx
 
     return mx
@@ -113,6 +122,19 @@ def fit_to_device(model: "nn.Module", kind: Kind, stored_dtype: str) -> "nn.Modu
     model = dequantize_model(model)
     model.set_dtype(mx.float32 if kind == "cpu" else mx.bfloat16)
     return model
+
+
+def leave_thread() -> None:
+    """Free what the calling thread holds of MLX, streams included; its last act.
+
+    A thread counts as joined before the destructors of its C++ part have run: streams left to
+    them met the end of the process in 8 exits of 15, which then aborted.
+    """
+    mx = import_mlx()
+    gc.collect()
+    mx.synchronize()
+    mx.clear_cache()
+    mx.clear_streams()
 
 
 def _gpu_kind(mx: Any) -> Kind | None:

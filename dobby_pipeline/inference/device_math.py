@@ -1,13 +1,10 @@
-"""Two functions of mlx-lm's models, done otherwise on devices where MLX is slow at them.
+"""Two functions of mlx-lm's models, done otherwise on the CPU, where MLX is slow at them.
 
-On the CPU: MLX has no vector code for `exp` on x86, so that its sigmoid and softmax take 20 ns an
+MLX has no vector code for `exp` on x86, so that its sigmoid and softmax take 20 ns an
 element, where numpy takes 0.5. On two cores that was as much time as all matrix products together.
 The products stay MLX's; only the elements in between are numpy's, in place, on MLX's own buffers.
 
-On CUDA: MLX has a kernel for attention without a mask, or with a causal one. With a mask for each
-session it multiplies once for every query head, and so reads the keys of a group once for each.
-
-Not here: the BLAS (blas.py) and the sampling (sampling.py).
+Not here: the BLAS (blas.py), the sampling (sampling.py), and what is fused on CUDA (fused.py).
 """
 
 import sys
@@ -22,30 +19,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dobby_pipeline.inference.blas import available_cores
-from dobby_pipeline.inference.device import Kind, import_mlx
+from dobby_pipeline.inference.blas_threads import BlasThreads
+from dobby_pipeline.inference.device import import_mlx
 
 Floats = NDArray[np.float32]
 
 _BLOCK = 32_768
 """Elements that numpy takes at a time, so that its passes over them stay in a core's cache."""
 
-_REPLACED: dict[str, set[tuple[Kind, str]]] = {}
+_REPLACED: dict[str, set[str]] = {}
 
 _ALONE = 131_072
 """Elements up to which one thread is faster than handing work to others."""
 
 
-def replace_slow_functions(network: Any, kind: Kind) -> None:
-    """Have a model of mlx-lm, and others of its architecture, call what is fast on the device.
+def replace_slow_functions(network: Any) -> None:
+    """Have a model of mlx-lm, and others of its architecture, call what is fast on the CPU.
 
-    Its module looks the functions up by name at each call.
+    Its module looks the functions up by name at each call. Models on a GPU of the same process
+    go on calling MLX's own.
     """
     module = sys.modules[type(network).__module__]
-    if kind == "cpu":
-        _replace(module, "swiglu", swiglu, kind)
-        _replace(module, "scaled_dot_product_attention", attention, kind)
-    if kind == "cuda":
-        _replace(module, "scaled_dot_product_attention", grouped_attention, kind)
+    _replace(module, "swiglu", swiglu)
+    _replace(module, "scaled_dot_product_attention", attention)
 
 
 def swiglu(gate: Any, up: Any) -> Any:
@@ -119,28 +115,6 @@ def attention(
     return out.reshape(batch, heads, length, size)
 
 
-def grouped_attention(
-    queries: Any, keys: Any, values: Any, cache: Any, scale: float, mask: Any, sinks: Any = None
-) -> Any:
-    """As `attention`, in MLX: the query heads of one KV head are the rows of one product.
-
-    What is not one query a session with a mask of booleans goes to MLX's own.
-    """
-    mx = import_mlx()
-    batch, heads, length, size = queries.shape
-    if length > 1 or sinks is not None or mask is None or isinstance(mask, str):
-        from mlx_lm.models.base import scaled_dot_product_attention
-
-        theirs: Callable[..., Any] = scaled_dot_product_attention
-        return theirs(queries, keys, values, cache=cache, scale=scale, mask=mask, sinks=sinks)
-    groups = keys.shape[1]
-    grouped = (queries * scale).reshape(batch, groups, heads // groups, size)
-    scores = grouped @ keys.swapaxes(-1, -2)
-    scores = mx.where(mask, scores, mx.finfo(scores.dtype).min)
-    weights = mx.softmax(scores, axis=-1, precise=True)
-    return (weights @ values).reshape(batch, heads, length, size)
-
-
 def log_sum_exp(logits: Any) -> Any:
     """[B, V] to [B]."""
     mx = import_mlx()
@@ -181,16 +155,15 @@ def _flat(array: Any) -> Floats:
     return view.reshape(-1)
 
 
-def _replace(module: ModuleType, name: str, ours: Callable[..., Any], kind: Kind) -> None:
+def _replace(module: ModuleType, name: str, ours: Callable[..., Any]) -> None:
     theirs = getattr(module, name, None)
-    if theirs is None or (kind, name) in _REPLACED.setdefault(module.__name__, set()):
+    if theirs is None or name in _REPLACED.setdefault(module.__name__, set()):
         return
-    _REPLACED[module.__name__].add((kind, name))
+    _REPLACED[module.__name__].add(name)
     mx = import_mlx()
-    device = mx.cpu if kind == "cpu" else mx.gpu
 
     def chosen(*args: Any, **named: Any) -> Any:
-        here = mx.default_device() == device
+        here = mx.default_device() == mx.cpu
         return (ours if here else theirs)(*args, **named)
 
     setattr(module, name, chosen)
@@ -203,7 +176,7 @@ def _threads() -> ThreadPoolExecutor:
 
 def _in_threads(compute: Callable[[int, int], None], count: int, elements: int = 0) -> None:
     """Call `compute(start, end)` over parts of range(count), in threads if there is much to do."""
-    parts = min(available_cores(), count)
+    parts = min(BlasThreads.in_use, count)
     if parts < 2 or (elements or count) <= _ALONE:
         compute(0, count)
         return

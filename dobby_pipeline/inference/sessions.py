@@ -1,43 +1,35 @@
 """The sessions: one model, and a row of keys and values for each prompt that is being answered.
 
-Prompts are read in batches behind the beginning that they share, then each session is advanced
-one token at a time, all of them in one step. All of it belongs to the one thread that made it,
-as MLX's streams do. Not here: threads and queues (worker.py), who may start (admission.py).
+Once its prompt is read (reading.py) each session is advanced one token at a time, all of them in
+one step. All of it belongs to the one thread that made it, as MLX's streams do. Not here: threads
+and queues (worker.py), who may start (admission.py).
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dobby_pipeline.inference.admission import Job
+from dobby_pipeline.inference.blas_threads import BlasThreads
 from dobby_pipeline.inference.chat import Chat
 from dobby_pipeline.inference.device import Kind, import_mlx, wire_memory
 from dobby_pipeline.inference.kv_cache import (
     Layer,
-    PromptCache,
     resized,
     resized_layers,
     step_caches,
     write_rows,
 )
+from dobby_pipeline.inference.reading import Reader, Reading
 from dobby_pipeline.inference.requests import Finished, FinishReason, Sampling
 from dobby_pipeline.inference.sampling import Chooser, row_key
 from dobby_pipeline.inference.stops import Stops
 from dobby_pipeline.inference.weights import Model
 from dobby_pipeline.inference.work import Work
-
-PREFILL_STEP = {"cpu": 256, "metal": 2048, "cuda": 2048}
-"""Prompt tokens of a session computed at once. On the CPU attention's scores are stored whole:
-4 sessions x 9 heads x 256 x 1,500 tokens take 55 MB in float32."""
-
-PREFILL_BATCH = {"cpu": 4, "metal": 8, "cuda": 64}
-"""Prompts computed together at most."""
 
 PREFILL_BETWEEN = {"cpu": 4_096, "metal": 16_384, "cuda": 32_768}
 """Prompt tokens computed at most between two tokens of a running session, so that none starves."""
@@ -46,19 +38,7 @@ ATTEND_STEP = {"cpu": 32, "metal": 128, "cuda": 128}
 """A step looks at as many tokens of each row as the longest has, rounded up to a multiple: on a
 GPU every length is compiled by itself."""
 
-READ_STEP = 64
-"""On CUDA prompts are padded to a multiple of this, and a batch to a power of two: a product of a
-shape that it has not met takes MLX 85 ms there, of one that it has 14."""
-
 ROWS_STEP = 16
-
-MIN_OPENING = 16
-"""Tokens. Shorter openings are not worth a batch of their own."""
-
-MOST_OPENINGS = 8
-"""That are kept. A run has one for each kind of prompt: some three."""
-
-Integers = NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -78,21 +58,6 @@ class _Session:
     length: int = 0
     logprob: float = 0.0
     text: str = ""
-
-
-@dataclass(slots=True)
-class _Reading:
-    """A batch of prompts that is being read.
-
-    Attributes:
-        tokens: [batch, longest] of what comes behind the opening, padded at the end.
-        done: columns that are read.
-    """
-
-    sessions: list[_Session]
-    caches: list[PromptCache]
-    tokens: Integers
-    done: int = 0
 
 
 @dataclass(slots=True)
@@ -131,11 +96,10 @@ class Sessions:
         self._sampling = sampling
         self._choose = Chooser(sampling, kind)
         self._stops = Stops(chat, sampling.stop)
-        # Keys and values of beginnings that prompts share; the one used last at the end.
-        self._openings: dict[tuple[int, ...], list[Layer]] = {}
-        self._active: list[_Session] = []
+        self._reader = Reader(model.network, kind, self.work)
+        self._threads = BlasThreads() if kind == "cpu" else None
+        self._active: dict[int, _Session] = {}  # by their job's number
         self._running: dict[int, _Session] = {}  # by row
-        self._readings: deque[_Reading] = deque()
         self._read_since = 0
         self._pending: _Step | None = None
         # All arrays that a step reads and replaces: on a GPU it is compiled over them.
@@ -147,24 +111,15 @@ class Sessions:
     @property
     def active(self) -> list[Job]:
         """The jobs that have a session."""
-        return [session.job for session in self._active]
+        return [session.job for session in self._active.values()]
 
     def admit(self, jobs: Sequence[Job]) -> None:
         """Give each job a session. There must be room for them."""
         now = time.monotonic()
-        taken = {session.row for session in self._active}
+        taken = {session.row for session in self._active.values()}
         free = (row for row in range(self._most) if row not in taken)
-        new = [_Session(job, next(free), now, []) for job in jobs]
-        self._active += new
-        by_opening: dict[tuple[int, ...], list[_Session]] = {}
-        for session in new:
-            by_opening.setdefault(_opening(session.job), []).append(session)
-        for opening, sessions in by_opening.items():
-            lengths = [len(session.job.tokens) - 1 for session in sessions]
-            self.work.begin(lengths, len(opening), known=opening in self._openings)
-            size = PREFILL_BATCH[self._kind]
-            for start in range(0, len(sessions), size):
-                self._readings.append(self._reading(opening, sessions[start : start + size]))
+        self._active |= {job.uid: _Session(job, next(free), now, []) for job in jobs}
+        self._reader.add(jobs)
 
     def step(self, *, filling: bool = False) -> list[Finished]:
         """Read a part of the prompts that wait, or compute a token of each session.
@@ -172,14 +127,21 @@ class Sessions:
         Args:
             filling: whether more jobs will come soon.
         """
+        self._reader.share(writing=bool(self._running))
+        if self._threads:
+            self._threads.adjust(shared=self._reader.is_shared)
+        self._begin(self._reader.read_beside())
         starving = self._running and self._read_since >= PREFILL_BETWEEN[self._kind]
-        if self._readings and not starving:
-            self._read()
+        if self._reader.waits and not starving:
+            count, reading = self._reader.read()
+            self._read_since += count
+            self._begin(reading)
             return []
         self._read_since = 0
         if not self._running:
+            self._begin(self._reader.read_beside(wait=True))
             return []
-        if not filling and not self._readings:
+        if not filling and not self._reader.waits and not self._reader.is_shared:
             self._shrink()
         step = self._asked()
         if self._kind != "cpu":  # where there is nothing to overlap with: numpy has computed it
@@ -193,7 +155,7 @@ class Sessions:
         """Drop all sessions."""
         self._active.clear()
         self._running.clear()
-        self._readings.clear()
+        self._reader.clear()
         self._changed.clear()
         self._state.clear()
         self._pending = None
@@ -201,59 +163,17 @@ class Sessions:
     def close(self) -> None:
         """Free what they hold."""
         self.clear()
-        self._openings.clear()
+        self._reader.close()
         self._steps.clear()
 
-    def _reading(self, opening: tuple[int, ...], sessions: list[_Session]) -> _Reading:
-        # The last token of a prompt is computed as its session's first step, with the others'.
-        rests = [session.job.tokens[len(opening) : -1] for session in sessions]
-        rows, length = len(rests), max(map(len, rests))
-        if self._kind == "cuda":
-            rows, length = 1 << (rows - 1).bit_length(), -(-length // READ_STEP) * READ_STEP
-        tokens = np.zeros((rows, length), np.int64)
-        for row, rest in enumerate(rests):
-            tokens[row, : len(rest)] = rest
-        return _Reading(sessions, self._caches(opening), tokens)
-
-    def _caches(self, opening: tuple[int, ...]) -> list[PromptCache]:
-        """Caches that hold an opening, which is read the first time."""
-        if not opening:
-            return [PromptCache() for _ in self._network.layers]
-        layers = self._openings.pop(opening, None) or self._read_opening(opening)
-        self._openings[opening] = layers
-        if len(self._openings) > MOST_OPENINGS:
-            del self._openings[next(iter(self._openings))]
-        return [PromptCache(layer) for layer in layers]
-
-    def _read_opening(self, opening: tuple[int, ...]) -> list[Layer]:
-        caches = [PromptCache() for _ in self._network.layers]
-        size = PREFILL_STEP[self._kind]
-        for start in range(0, len(opening), size):
-            self._compute(np.array([opening[start : start + size]]), caches)
-        return [cache.layer for cache in caches]
-
-    def _compute(self, tokens: Integers, caches: list[PromptCache]) -> None:
-        self._network(self._mx.array(tokens), cache=caches)
-        self._mx.eval([cache.layer for cache in caches])
-
-    def _read(self) -> None:
-        """The next part of the first batch; its sessions run once all of it is read."""
-        reading = self._readings[0]
-        part = reading.tokens[:, reading.done : reading.done + PREFILL_STEP[self._kind]]
-        if part.size:
-            self._compute(part, reading.caches)
-        self.work.parts += 1
-        reading.done += part.shape[1]
-        self._read_since += part.size
-        if reading.done >= reading.tokens.shape[1]:
-            self._readings.popleft()
-            self._begin(reading)
-
-    def _begin(self, reading: _Reading) -> None:
-        layers = [cache.layer for cache in reading.caches]
+    def _begin(self, reading: Reading | None) -> None:
+        """Have the sessions of a batch that is read write from the next step on."""
+        if reading is None:
+            return
+        layers, sessions = reading.layers, [self._active[job.uid] for job in reading.jobs]
         self._make_room(layers)
-        write_rows(self._state["layers"], [s.row for s in reading.sessions], layers)
-        for session in reading.sessions:
+        write_rows(self._state["layers"], [session.row for session in sessions], layers)
+        for session in sessions:
             session.length = len(session.job.tokens) - 1
             self._running[session.row] = session
             self._changed.add(session.row)
@@ -264,9 +184,9 @@ class Sessions:
         Args:
             like: keys and values of each layer, of any size.
         """
-        rows = max(session.row for session in self._active) + 1
-        capacity = max(like[0][0].shape[2], *(session.job.length for session in self._active))
-        most = max(session.job.max_tokens for session in self._active)
+        rows = max(session.row for session in self._active.values()) + 1
+        capacity = max(like[0][0].shape[2], *(job.length for job in self.active))
+        most = max(job.max_tokens for job in self.active)
         have_rows, have, have_most = self._shape() if self._running else (0, 0, 0)
         if not have_rows:
             self._changed.clear()  # rows of arrays that are replaced: MLX writes beyond an end
@@ -393,7 +313,7 @@ class Sessions:
 
     def _finished(self, session: _Session, reason: FinishReason) -> Finished:
         del self._running[session.row]
-        self._active.remove(session)
+        del self._active[session.job.uid]
         self._changed.add(session.row)
         count = len(session.tokens)
         return Finished(
@@ -403,8 +323,3 @@ class Sessions:
             ms=round(1000 * (time.monotonic() - session.started)),
             confidence=session.logprob / count if count else 0.0,
         )
-
-
-def _opening(job: Job) -> tuple[int, ...]:
-    """What the prompt shares with others like it, where that is worth while."""
-    return tuple(job.tokens[: job.opening]) if job.opening >= MIN_OPENING else ()

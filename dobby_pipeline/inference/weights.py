@@ -46,7 +46,12 @@ def load_weights(folder: Path, kind: Kind) -> Model:
             f"{folder}: cannot be loaded as a model: {reason}: pull it again"
         ) from error
     _refuse_other_caches(folder, network)
-    replace_slow_functions(network, kind)
+    if kind == "cpu":
+        replace_slow_functions(network)
+    elif kind == "cuda":
+        from dobby_pipeline.inference.fused import fuse
+
+        fuse(network)
     mx.clear_cache()
     weights: list[Any] = [value for _, value in tree_flatten(network.parameters())]
     item = next((w.dtype.size for w in weights if mx.issubdtype(w.dtype, mx.floating)), 4)

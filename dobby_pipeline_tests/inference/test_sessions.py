@@ -108,20 +108,18 @@ def test_what_was_written_becomes_less_likely_by_the_penalty() -> None:
     assert tokens.tolist() == [1, 0, 1]
 
 
-def test_grouped_attention_is_attention(random_model: Manifest) -> None:
-    _ = random_model
+def test_attention_is_attention() -> None:
     choose_device("cpu")
     mx = import_mlx()
-    from dobby_pipeline.inference.device_math import attention, grouped_attention
+    from dobby_pipeline.inference.device_math import attention
 
     queries = mx.random.normal((3, 6, 1, 16))
     keys, values = mx.random.normal((3, 2, 40, 16)), mx.random.normal((3, 2, 40, 16))
     mask = mx.arange(40)[None] <= mx.array([39, 5, 20])[:, None]
     mask = mask[:, None, None]
     expected = mx.fast.scaled_dot_product_attention(queries, keys, values, scale=0.25, mask=mask)
-    for ours in (attention, grouped_attention):
-        found = ours(queries, keys, values, None, 0.25, mask)
-        assert mx.allclose(found, expected, atol=1e-5).item()
+    found = attention(queries, keys, values, None, 0.25, mask)
+    assert mx.allclose(found, expected, atol=1e-5).item()
 
 
 def test_a_causal_chunk_behind_a_prefix_sees_the_prefix_and_itself() -> None:
