@@ -27,7 +27,7 @@ _NO_VERB = re.compile(
     re.IGNORECASE,
 )
 """A noun, by its ending or one of code's most frequent that are no verbs, and an article behind it:
-no English sentence begins so. Of 31,525 first sentences of docstrings in 52 packages none does.
+no English sentence begins so. Of 31,525 first sentences of docstrings in 53 packages none does.
 That any form of a verb is there would be no rule: 3 % of them have none, as `The path of the file.`
 """
 _CHAT_MARKER = re.compile(
