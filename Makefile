@@ -30,7 +30,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,distributed]'
 	@touch $@
 
-demo: setup ## Summarise 24 symbols of this repository with the embedded model, and show them
+demo: setup ## Summarise 24 symbols of this repository, and their files, with the embedded model
 	$(BIN)/dobby models pull smollm2-135m
 	$(BIN)/dobby repos add dobby .
 	DOBBY_MODEL=smollm2-135m $(BIN)/dobby summarize dobby --limit 24

@@ -2,16 +2,17 @@
 
 Run: `.venv/bin/python benchmarks/gate.py` for the contracts, on the held-out part. With a word and
 `calibration`, `validation` or `held-out` behind it, of that part: `table` for the tables of
-docs/quality.md, `bare` for the same from language, code and summary alone, and `mistakes` for each
-summary that was judged wrongly.
+docs/quality.md, `bare` for the same from language, code and summary alone, `mistakes` for each
+summary that was judged wrongly, and `later` for good ones with a false claim behind their verb.
 """
 
 import json
+import re
 import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,13 @@ from dobby_pipeline.summaries.prompts import load_prompt
 SET = Path(__file__).parent / "gate_set"
 PLAIN = Path(__file__).parent / "plain_prompt"
 """The prompt that the parroting summaries of the set repeat."""
+LATER = {
+    "value": (r"\breturn\b(?! None)|\byield\b|\blambda\b", "and return{s} the number of entries."),
+    "error": (r"\braise\b|TypeError", "and raise{s} a `TypeError` if it is empty."),
+    "file": (r"(?i)file|path|open|write|\bio\b|stream|out", "and write{s} the result to a file."),
+    "deletion": (r"(?i)del|remove|pop|clear|drop|clean|reset", "and delete{s} the old entry."),
+}
+"""False of Python code in which the expression finds nothing, by a look at its text alone."""
 BROKEN = ("empty", "cut", "repeated", "parroted", "wrong_language", "invented_call")
 MEANING = ("model_wrong", "opposite", "swapped", "swapped_far")
 """Kinds that are well-formed and wrong: only knowing what the code does tells them all."""
@@ -140,6 +148,34 @@ def mistakes(part: str) -> None:
             print(f"{row['kind']} | {row['function']} | {row['summary']} | {item.verdict.reasons}")
 
 
+def later(part: str) -> None:
+    """How many good first sentences about Python code are refused with each claim of LATER."""
+    functions = {row["id"]: row for row in _read("functions.jsonl")}
+    names = {row["repository"]: row for row in _read("repositories.jsonl")}
+    for kind, (true, tail) in LATER.items():
+        found: list[bool] = []
+        for row in _read("summaries.jsonl"):
+            function = functions[row["function"]]
+            repository = names[row["function"].partition(":")[0]]
+            first = re.split(r"[.!?](?=\s|$)", row["summary"])[0]
+            is_wanted = row["kind"] == "author" and repository["part"] == part
+            if not is_wanted or function["language"] != "python":
+                continue
+            if re.search(true, function["code"]) or " def " in function["code"]:
+                continue
+            ending = "s" if first.split()[0].endswith("s") else ""
+            candidate = Candidate(
+                f"{first}, {tail.format(s=ending)}",
+                language=function["language"],
+                code=function["code"],
+                symbol=function["id"].partition("::")[2],
+                known_names=KnownNames(repository["names"].split()),
+            )
+            if judge(replace(candidate, text=f"{first}.")).status == PUBLISHED:
+                found.append(judge(candidate).status != PUBLISHED)
+        print(f"| {part}: {kind} | {len(found)} | {sum(found)} | {sum(found) / len(found):.2f} |")
+
+
 def _of(rows: list[Judged], kind: str) -> list[Judged]:
     return [item for item in rows if item.row["kind"] == kind]
 
@@ -158,5 +194,6 @@ if __name__ == "__main__":
         "": contracts,
         "table": lambda: table(part),
         "bare": lambda: table(part, is_bare=True),
+        "later": lambda: later(part),
         "mistakes": lambda: mistakes(part),
     }[what]()

@@ -26,8 +26,9 @@ import numpy as np
 import summaries
 from functions import REPOSITORIES, TESTS, sentences, without_docstring
 
-from dobby_pipeline.quality.claims import no_function, reversed_conversion
+from dobby_pipeline.quality.claims import contradiction, no_function, reversed_conversion
 from dobby_pipeline.quality.deeds import deed, inverted
+from dobby_pipeline.quality.form import no_verb
 from dobby_pipeline.quality.opposites import opposite
 from dobby_pipeline.quality.reading import Candidate, Reading
 from dobby_pipeline.quality.relevance import relevance, signs
@@ -237,7 +238,16 @@ def refused(functions: list[Documented]) -> dict[str, dict[str, int]]:
     """How many of the authors' sentences the rules on meaning refuse, and of the same with one
     word turned into its opposite; `relevance` with the weights that stand in it now.
     """
-    rules = (relevance, deed, inverted, opposite, no_function, reversed_conversion)
+    rules = (
+        relevance,
+        deed,
+        inverted,
+        opposite,
+        contradiction,
+        no_function,
+        no_verb,
+        reversed_conversion,
+    )
     counts = {"authors'": Counter[str](), "turned": Counter[str]()}
     for f in functions:
         row = {"docstring": f.sentence, "id": ""}

@@ -37,7 +37,11 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print each target'
 
 @click.command()
 @_TARGETS
-@click.option("--limit", type=click.IntRange(1), help="Only the first N records of each target.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help="Only N records of each target: of the files that most others rely on, for their size.",
+)
 @click.option(
     "--level",
     type=click.Choice(["symbol", "file", "repo"]),

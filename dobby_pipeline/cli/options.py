@@ -29,7 +29,7 @@ class RunOptions:
 
     Attributes:
         level: how far up the flow goes: `symbol`, `file` or `repo`.
-        limit: only the first so many records; None for all.
+        limit: only so many records, those that limit.py takes; None for all.
         with_callees: whether prompts carry the summaries of what a symbol calls.
         max_tokens_total: prompt and output tokens of the run; None for no end.
         max_minutes: of the run; None for no end.

@@ -6,7 +6,10 @@ Not here: the JSON of the same (read.py).
 import shutil
 import sys
 import textwrap
+from collections import Counter
+from collections.abc import Iterable
 from itertools import groupby
+from typing import Any
 
 import click
 
@@ -17,6 +20,8 @@ from dobby_pipeline.errors import UsageError
 from dobby_pipeline.quality.gate import PUBLISHED
 from dobby_pipeline.sources.registry import get_repo
 from dobby_pipeline.summaries.read import Found, Wanted, find_summaries
+
+_KINDS = ("by the model", "from the code in its place", "quarantined", "stale")
 
 
 @click.command()
@@ -40,31 +45,52 @@ def show(address: str) -> None:
         click.echo("\n" + click.style(shown(file or repo.repo), bold=True))
         for one in group:
             _print_one(one, full=bool(symbol))
+    if not symbol:
+        click.echo("\n" + click.style(_counted(found), dim=True))
 
 
 def _print_one(found: Found, *, full: bool) -> None:
     row = found.row
     lines = click.style(f"lines {row['start_line']}-{row['end_line']}", dim=True)
-    marks = [] if found.fresh else [click.style("stale", fg="red")]
-    if row["status"] != PUBLISHED:
-        marks.append(click.style("quarantined", fg="yellow"))
-    elif row["origin"] != "generated":
-        marks.append(row["origin"])
-    if row["level"] == "symbol":
+    is_symbol, reasons = row["level"] == "symbol", "; ".join(row["reasons"])
+    is_served = row["status"] == PUBLISHED
+    marks = [*([] if found.fresh else ["stale"]), *([] if is_served else ["quarantined"])]
+    if is_symbol:
         click.echo(f"  {click.style(shown(row['symbol']), fg='cyan')}  {lines}")
-    text = row["text"] if row["status"] == PUBLISHED else "; ".join(row["reasons"])
-    _print_text(f"{', '.join(marks)}: {text}" if marks else text, row["level"] == "symbol")
+    text = row["text"] if is_served else reasons
+    color = "yellow" if not is_served else None if found.fresh else "red"
+    _print_text(": ".join([*([", ".join(marks)] if marks else []), text]), is_symbol, fg=color)
+    if is_served and row["origin"] == "extractive":
+        why = f"from the code, in the place of the model's, which was refused: {reasons}"
+        _print_text(why, is_symbol, dim=True)
     if full:
         for line in _provenance(row):
             click.echo(click.style(f"    {line}", dim=True))
 
 
-def _print_text(text: str, is_symbol: bool) -> None:
+def _counted(found: Iterable[Found]) -> str:
+    """How many there are of each kind, in one line; what is stale counts as that alone."""
+    counts = Counter(_kind(one) for one in found)
+    told = ", ".join(f"{counts[kind]} {kind}" for kind in _KINDS if counts[kind])
+    return f"{counts.total()} summaries: {told}"
+
+
+def _kind(found: Found) -> str:
+    model, code, quarantined, stale = _KINDS
+    if not found.fresh:
+        return stale
+    if found.row["status"] != PUBLISHED:
+        return quarantined
+    return code if found.row["origin"] == "extractive" else model
+
+
+def _print_text(text: str, is_symbol: bool, **style: Any) -> None:
     """Wrapped for a terminal; on one line for whoever reads it through a pipe."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1_000_000
     indent = "    " if is_symbol else "  "
     text = shown(" ".join(text.split()))
-    click.echo(textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent))
+    filled = textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
+    click.echo(click.style(filled, **style))
 
 
 def _provenance(row: Row) -> list[str]:

@@ -6,8 +6,9 @@ fact is certain: `returns nothing if the file is missing` contradicts nothing.
 
 import re
 
+from dobby_pipeline.quality.clauses import Clause, clauses
 from dobby_pipeline.quality.facts import FunctionFacts
-from dobby_pipeline.quality.reading import Reading, quoted, stem, subwords
+from dobby_pipeline.quality.reading import Reading, quoted, stem, subwords, word_set
 from dobby_pipeline.quality.word_evidence import own_name, symbol_of, with_meanings
 
 _NOT = r"(?:does not|doesn't|do not|don't|never|will not|won't|cannot|can't)"
@@ -21,10 +22,38 @@ _RETURNS_NOTHING = re.compile(
     rf"|has no (?:result|return)|{_NOT} return\b)",
     re.IGNORECASE,
 )
-_RETURNS = re.compile(
-    r"(?:^|\b(?:it|and|then|function|method)\s+)returns? (?:an?|the|its|their|all|true|false)\b",
+_A_VALUE = re.compile(
+    r"\s(?!the (?:control|flow)\b)(?:(?:an?|the|its|their|all|any|each|every|both|it|them|this|that"
+    r"|what|whether|how|true|false|new|data|number|results?|values?)\b"
+    r"|`(?!(?:none|nil|null|undefined|void)\b))",
     re.IGNORECASE,
 )
+"""What `returns` is followed by where it names a value."""
+
+_GIVEN_BACK = re.compile(
+    r"^[^.,;]{0,80}?\b(?:in)?to (?:an? |its |the )?(?!caller|client|user)\w", re.IGNORECASE
+)
+"""`returns the connection to the pool`"""
+
+_RAISES = re.compile(
+    r"\s(?:an? |the )?(?:(?:\w+ )?(?:error|exception)\b(?! (?:code|count|message|flag|rate)\b)"
+    r"|`?~?(?:[a-z_]\w*\.)*(?P<type>[A-Z]\w*(?:Error|Exception))\b)"
+)
+_BY_ITSELF = word_set(
+    "assertionerror attributeerror error exception filenotfounderror importerror indexerror ioerror"
+    " keyerror lookuperror memoryerror modulenotfounderror nullpointerexception oserror"
+    " overflowerror permissionerror recursionerror runtimeerror runtimeexception unicodedecodeerror"
+    " unicodeencodeerror zerodivisionerror"
+)
+"""Errors that a line of code raises without a statement for it, and those of which others are."""
+
+_CALLED = re.compile(r"(\w+)\s{0,4}!?\(")
+_MAY_RAISE = re.compile(
+    r"abort|assert|check|convert|decode|ensure|exit|expect|fail|fatal|index|load|next|open|panic"
+    r"|parse|raise|reject|require|strict|throw|valid|verif|^(?:int|float|super)$"
+)
+"""What is called by such a name is there to raise, or known to."""
+
 _NEVER_RAISES = re.compile(
     rf"\b(?:{_NOT} (?:ever )?(?:raise|throw)s?\b|(?:raises?|throws?) (?:no|nothing)\b"
     r"|without (?:ever )?(?:raising|throwing)|never (?:raises|throws|fails)\b)",
@@ -71,6 +100,10 @@ def contradiction(reading: Reading) -> str | None:
     for sentence in reading.sentences:
         for claim in (_about_return, _about_errors, _about_count, _about_parameter):
             problem = claim(sentence, function)
+            if problem:
+                return f"contradiction: {problem}"
+        for clause in clauses(sentence):
+            problem = _about_value(clause, function) or _about_raised(clause, function, reading)
             if problem:
                 return f"contradiction: {problem}"
     return None
@@ -122,11 +155,41 @@ def _about_return(sentence: str, function: FunctionFacts) -> str | None:
     nothing = _RETURNS_NOTHING.search(sentence)
     if nothing and function.returns_value and not _is_conditional(sentence, nothing):
         return f"{quoted(nothing[0])}, but the code returns a value"
-    if nothing or function.returns_value or function.yields or function.is_stub:
-        return None
-    if function.returns_nothing and (found := _RETURNS.search(sentence)):
-        return f"{quoted(found[0])}, but the code returns nothing"
     return None
+
+
+def _about_value(clause: Clause, function: FunctionFacts) -> str | None:
+    """Of 13,934 sentences of authors 352 say in a later clause that something is returned; one of
+    these functions returns nothing.
+    """
+    if clause.verb not in ("return", "returns") or not function.gives_nothing:
+        return None
+    if "return" in function.name or (clause.is_first and function.raises):
+        return None  # what is to be overridden may raise
+    found = _A_VALUE.match(clause.rest)
+    if found is None or _GIVEN_BACK.search(clause.rest):
+        return None
+    return f"{quoted(clause.verb + found[0])}, but the code returns nothing"
+
+
+def _about_raised(clause: Clause, function: FunctionFacts, reading: Reading) -> str | None:
+    """It raises nothing, or names all types that it raises and not this one, and nothing that it
+    calls looks as if it did.
+    """
+    if clause.verb not in ("raise", "raises", "throw", "throws") or not function.can_raise:
+        return None
+    found = _RAISES.match(clause.rest)
+    if found is None or function.is_stub or function.raises_unnamed:
+        return None
+    name = (found["type"] or "").lower()
+    if name in _BY_ITSELF or name in reading.names or (function.raises and not name):
+        return None
+    bare = reading.facts.bare_code if reading.facts else reading.code
+    called = set(_CALLED.findall(bare)) - {function.name}
+    if any(_MAY_RAISE.search(name.lower()) for name in called):
+        return None
+    said = quoted(clause.verb + found[0])
+    return f"{said}, but the code raises {' or '.join(function.raised) or 'nothing'}"
 
 
 def _about_errors(sentence: str, function: FunctionFacts) -> str | None:

@@ -8,6 +8,7 @@ benchmarks/gate_set/words.py.
 
 import re
 
+from dobby_pipeline.quality.clauses import LEAD, clauses
 from dobby_pipeline.quality.facts import FunctionFacts
 from dobby_pipeline.quality.reading import Reading, quoted, stem, subwords, word_set
 from dobby_pipeline.quality.word_evidence import MIN_LETTERS, own_name, symbol_of, with_meanings
@@ -84,9 +85,30 @@ _TRACES = {
 """What code that does this has among its words, most of it by other names than the verb's."""
 
 _ADDS = _TRACES["add"] - word_set("apply bind connect entry load merge store with wrap write")
-_LEAD = re.compile(
-    r"\W*(?:(?:this|the) (?:\w+ ){0,2}(?:function|method|class|constructor|code) |it )?"
-    r"(?:is (?:used|designed|intended) to )?(\w+)",
+_PRINTS = "console debug display draw dump echo emit err format info log out print put puts warn"
+_BEHIND = {
+    verb: (word_set(f"{' '.join(_TRACES[trace])} {words}") if trace else word_set(words))
+    for verb, trace, words in (
+        ("close", "close", ""), ("decode", "decode", ""), ("delete", "delete", ""),
+        ("encode", "encode", ""), ("load", "read", ""), ("open", "open", ""),
+        ("print", "write", f"{_PRINTS} say show stderr stdout tell"), ("read", "read", ""),
+        ("remove", "remove", ""), ("save", "write", "add insert store update"),
+        ("send", "write", "call dispatch fetch get message notify post publish request sendall"),
+        ("write", "write", ""),
+    )
+}  # fmt: skip
+"""Traces of what is said behind the first verb, one of which code that does it has."""
+
+_TO_FILE = re.compile(r"\bto (?:an? |the )?(?:\w+ )?(?:disk|files?)\b", re.IGNORECASE)
+_FILES = word_set(
+    "append buf buffer bz disk dump dumps echo export fd fh file filename fileno files fileobj"
+    " fopen fout fp fs gzip handle io log open out output path paths print put save serialize"
+    " store stream tee write writer writes"
+)
+"""Of these code that writes to a file has one: `set` and `format` are no trace of that."""
+
+_OBJECT = re.compile(
+    r"\s(?:(?:an?|the|its|it|them|their|this|that|these|all|any|each|every|new|to|from|into)\b|`)",
     re.IGNORECASE,
 )
 _ASSIGNED = re.compile(r"(?:(?:\.|->)\s{0,4}\w{1,60}|\])\s{0,4}(?:[-+*/|&]|\|\||\?\?)?=(?![=>])")
@@ -113,7 +135,11 @@ def deed(reading: Reading) -> str | None:
     """
     if reading.candidate.level != "symbol" or not reading.code:
         return None
-    found = _LEAD.match(reading.prose)
+    return _first_deed(reading) or _later_deed(reading)
+
+
+def _first_deed(reading: Reading) -> str | None:
+    found = LEAD.match(reading.prose)
     verb = _SAID.get(found[1].lower()) if found else None
     if found is None or verb is None:
         return None
@@ -125,6 +151,26 @@ def deed(reading: Reading) -> str | None:
     if _has_trace(verb, name, reading):
         return None
     return f"deed: says {quoted(found[1])}, and nothing in the code does"
+
+
+def _later_deed(reading: Reading) -> str | None:
+    """A verb behind the first, of which the code has no word at all.
+
+    What comes second is often the opposite of the first (`Opens the file and closes it.`), so the
+    name says nothing about it.
+    """
+    said = [clause for sentence in reading.sentences for clause in clauses(sentence)][1:]
+    words = subwords(reading.code) | with_meanings(own_name(symbol_of(reading)))
+    for clause in said:
+        verb = clause.verb.removesuffix("s")
+        traces = _BEHIND.get(verb)
+        if traces is None or not _OBJECT.match(clause.rest):
+            continue
+        if verb in ("save", "write") and _TO_FILE.search(clause.rest):
+            traces = _FILES
+        if not words & traces and verb not in reading.code.lower():
+            return f"deed: says {quoted(clause.verb)}, and nothing in the code does"
+    return None
 
 
 def inverted(reading: Reading) -> str | None:

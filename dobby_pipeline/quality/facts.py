@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tree_sitter import Node, Parser
 
+from dobby_pipeline.quality.node_names import GRAMMARS, Grammar, node_set
 from dobby_pipeline.sources.languages import LANGUAGES, grammar
 
 MAX_BYTES = 32_768
@@ -36,101 +37,8 @@ _WRAPPED = {
 """Ways to make a file of a record's code: a method is none by itself in most languages."""
 
 
-@dataclass(frozen=True)
-class _Grammar:
-    """The names of a language's nodes.
-
-    Attributes:
-        functions: definitions of functions.
-        types: definitions of classes and the like: behind the first of them nothing is looked for.
-        parameters: what counts as one parameter.
-        rest: parameters that stand for any number.
-        value: the field of a function that names what it returns; empty where there is none.
-        raising: statements that raise.
-        can_raise: whether the language raises at all.
-    """
-
-    functions: frozenset[str]
-    types: frozenset[str] = frozenset()
-    parameters: frozenset[str] = frozenset()
-    rest: frozenset[str] = frozenset()
-    value: str = ""
-    raising: frozenset[str] = frozenset({"throw_statement", "throw_expression", "raise_statement"})
-
-
-def _set(names: str) -> frozenset[str]:
-    return frozenset(names.split())
-
-
-_ECMASCRIPT = _Grammar(
-    functions=_set(
-        "function_declaration function_expression arrow_function method_definition"
-        " generator_function_declaration generator_function"
-    ),
-    types=_set("class_declaration class interface_declaration enum_declaration"),
-    parameters=_set(
-        "identifier assignment_pattern required_parameter optional_parameter object_pattern"
-        " array_pattern"
-    ),
-    rest=_set("rest_pattern object_pattern array_pattern"),
-)
-_C = _Grammar(
-    functions=_set("function_definition"),
-    types=_set("struct_specifier class_specifier union_specifier enum_specifier"),
-    parameters=_set("parameter_declaration optional_parameter_declaration"),
-    rest=_set("variadic_parameter variadic_parameter_declaration"),
-    value="type",
-)
-_GRAMMARS = {
-    "python": _Grammar(
-        functions=_set("function_definition lambda"),
-        types=_set("class_definition"),
-        parameters=_set("identifier typed_parameter default_parameter typed_default_parameter"),
-        rest=_set("list_splat_pattern dictionary_splat_pattern"),
-    ),
-    "javascript": _ECMASCRIPT,
-    "typescript": _ECMASCRIPT,
-    "tsx": _ECMASCRIPT,
-    "java": _Grammar(
-        functions=_set("method_declaration constructor_declaration"),
-        types=_set("class_declaration interface_declaration enum_declaration record_declaration"),
-        parameters=_set("formal_parameter"),
-        rest=_set("spread_parameter"),
-        value="type",
-    ),
-    "go": _Grammar(
-        functions=_set("function_declaration method_declaration"),
-        types=_set("type_declaration"),
-        parameters=_set("parameter_declaration"),
-        rest=_set("variadic_parameter_declaration"),
-        value="result",
-        raising=frozenset(),
-    ),
-    "rust": _Grammar(
-        functions=_set("function_item"),
-        types=_set("struct_item enum_item trait_item impl_item mod_item macro_definition"),
-        parameters=_set("parameter"),
-        value="return_type",
-        raising=frozenset(),
-    ),
-    "c": _C,
-    "cpp": _C,
-    "csharp": _Grammar(
-        functions=_set("method_declaration constructor_declaration local_function_statement"),
-        types=_set("class_declaration struct_declaration interface_declaration enum_declaration"),
-        parameters=_set("parameter"),
-        rest=_set("parameter_array"),
-        value="returns",
-    ),
-    "php": _Grammar(
-        functions=_set("function_definition method_declaration"),
-        types=_set("class_declaration interface_declaration trait_declaration enum_declaration"),
-        parameters=_set("simple_parameter property_promotion_parameter"),
-        rest=_set("variadic_parameter"),
-    ),
-}
-_LAMBDAS = _set("lambda lambda_expression arrow_function anonymous_function closure_expression")
-_NAMED = _set("identifier variable_name field_identifier")
+_LAMBDAS = node_set("lambda lambda_expression arrow_function anonymous_function closure_expression")
+_NAMED = node_set("identifier variable_name field_identifier")
 _NAMING = ("name", "pattern", "left", "declarator")
 _NOTHING = frozenset({b"None", b"undefined", b"null", b"void 0", b"NULL", b"nil"})
 _OWN = frozenset({b"self", b"cls", b"this"})
@@ -151,8 +59,11 @@ class FunctionFacts:
         parameter_order: their names in order, the receiver left out.
         returns_value: it has a `return` with a value, or a type that says so.
         returns_nothing: somewhere it returns without one, or its type is `void`.
+        gives_nothing: whoever calls it gets no value, whatever happens.
+        can_raise: whether the language raises at all.
         raises: it has a statement that raises.
         raised: names of types that such statements name, in order.
+        raises_unnamed: one of them names no type: it raises again, or what a variable holds.
         yields: it is a generator.
         is_stub: there is no code in it that does anything.
     """
@@ -164,8 +75,11 @@ class FunctionFacts:
     parameter_order: tuple[str, ...]
     returns_value: bool
     returns_nothing: bool
+    gives_nothing: bool
+    can_raise: bool
     raises: bool
     raised: tuple[str, ...]
+    raises_unnamed: bool
     yields: bool
     is_stub: bool
 
@@ -185,7 +99,7 @@ class Facts:
 
 def read_facts(language: str, code: str) -> Facts | None:
     """The facts, or None where the language has no row or the code takes too long to parse."""
-    row, names = _ROWS.get(language), _GRAMMARS.get(language)
+    row, names = _ROWS.get(language), GRAMMARS.get(language)
     data = code.encode("utf-8", "replace")
     if row is None or names is None or not 0 < len(data) <= MAX_BYTES or _OPEN_ANGLES.search(data):
         return None
@@ -241,7 +155,7 @@ def _bare(root: Node, data: bytes, before: int, behind: int) -> str:
     """The code without comments, and without strings that are statements, as docstrings are."""
     pieces: list[bytes] = []
     position = before
-    for node in _walk(root, _set("comment line_comment block_comment expression_statement")):
+    for node in _walk(root, node_set("comment line_comment block_comment expression_statement")):
         is_comment = "comment" in node.type
         only = node.children[0] if node.child_count == 1 else None
         is_docstring = node.type == "expression_statement" and only and only.type == "string"
@@ -252,7 +166,7 @@ def _bare(root: Node, data: bytes, before: int, behind: int) -> str:
     return b"".join(pieces).decode("utf-8", "replace")
 
 
-def _first_function(root: Node, names: _Grammar, skip: int) -> Node | None:
+def _first_function(root: Node, names: Grammar, skip: int) -> Node | None:
     """The first function, unless a type begins before it: then the code is no function."""
     for node in _walk(root):
         if node.type in names.functions:
@@ -264,11 +178,11 @@ def _first_function(root: Node, names: _Grammar, skip: int) -> Node | None:
     return None
 
 
-def _defines_type(root: Node, names: _Grammar) -> bool:
+def _defines_type(root: Node, names: Grammar) -> bool:
     return any(node.type in names.types and node.is_named for node in _walk(root))
 
 
-def _of_function(function: Node, names: _Grammar, data: bytes) -> FunctionFacts:
+def _of_function(function: Node, names: Grammar, data: bytes) -> FunctionFacts:
     def text(node: Node) -> bytes:
         return data[node.start_byte : node.end_byte]
 
@@ -289,6 +203,11 @@ def _of_function(function: Node, names: _Grammar, data: bytes) -> FunctionFacts:
     is_void = is_void and (declarator is None or declarator.type != "pointer_declarator")
     is_expression = body is not None and function.type in _LAMBDAS and "block" not in body.type
     statements = [] if body is None else [n for n in body.named_children if not _is_comment(n)]
+    is_stub = body is None or all(_does_nothing(node, text(node)) for node in statements)
+    yields = any("yield" in node.type for node in inside)
+    returns_value = valued or is_expression
+    is_declared = names.value in ("type", "returns")  # or it is a constructor: those have no type
+    raised = [found[1].decode() for node in raising if (found := _RAISED.match(text(node)))]
     return FunctionFacts(
         name=_name(function, data),
         parameters=count,
@@ -299,16 +218,19 @@ def _of_function(function: Node, names: _Grammar, data: bytes) -> FunctionFacts:
         if parameters
         else frozenset(),
         parameter_order=tuple(_ordered(parameters, data)),
-        returns_value=valued or is_expression,
+        returns_value=returns_value,
         returns_nothing=is_void
         or any(
             not node.named_children or text(node.named_children[0]).strip() in _NOTHING
             for node in returns
         ),
+        gives_nothing=not (returns_value or yields or is_stub) and (is_void or not is_declared),
+        can_raise=bool(names.raising),
         raises=bool(raising),
-        raised=tuple(found[1].decode() for node in raising if (found := _RAISED.match(text(node)))),
-        yields=any("yield" in node.type for node in inside),
-        is_stub=body is None or all(_does_nothing(node, text(node)) for node in statements),
+        raised=tuple(raised),
+        raises_unnamed=len(raised) < len(raising),
+        yields=yields,
+        is_stub=is_stub,
     )
 
 
@@ -344,7 +266,7 @@ def _parameters(function: Node) -> Node | None:
     return None
 
 
-def _counted(parameters: Node | None, names: _Grammar, data: bytes) -> tuple[int, bool]:
+def _counted(parameters: Node | None, names: Grammar, data: bytes) -> tuple[int, bool]:
     if parameters is None:
         return 0, False
     nodes = [parameters] if parameters.type == "identifier" else parameters.named_children

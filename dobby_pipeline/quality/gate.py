@@ -20,6 +20,7 @@ from dobby_pipeline.quality.deeds import deed, inverted
 from dobby_pipeline.quality.form import (
     chat_marker,
     cut_off,
+    no_verb,
     not_english,
     placeholder,
     secret,
@@ -73,6 +74,7 @@ RULES: tuple[Rule, ...] = (
     too_short,
     too_long,
     cut_off,
+    no_verb,
     repetition,
     parroting,
     copying,

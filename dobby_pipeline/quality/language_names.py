@@ -1,4 +1,4 @@
-"""Names that a language itself brings: keywords, built-in functions, types and exceptions.
+"""Names that a language itself brings: keywords, built-in functions, types, exceptions; its own.
 
 Not here: names of the code (reading.py). The lists are those of Pygments' lexers: one lexer a
 language, asked about one word at a time.
@@ -12,6 +12,7 @@ from pygments.token import Comment, Keyword, Name, Operator
 from pygments.util import ClassNotFound
 
 from dobby_pipeline.quality.reading import word_set
+from dobby_pipeline.sources.languages import LANGUAGES
 
 _KINDS = (
     Keyword,
@@ -23,6 +24,7 @@ _KINDS = (
 )
 _LONGEST = 60  # characters of a built-in name: `NSURLErrorFailingURLPeerTrustErrorKey` has 37
 _LEXERS = {"tsx": "typescript"}
+_READ = frozenset(row.name for row in LANGUAGES)
 
 EVERYWHERE = word_set(
     "true false null nil none undefined nan self this cls super int integer str string bool boolean"
@@ -80,6 +82,14 @@ def is_builtin(language: str, name: str) -> bool:
     if len(found) != 1 or found[0][1] != name or found[0][0] in Comment:
         return False
     return any(found[0][0] in kind for kind in _KINDS)
+
+
+def proper_name(language: str) -> str:
+    """What people call the language, such as `C++`; as it stands in records where none is known."""
+    if language == "tsx":
+        return "TSX"
+    lexer = _lexer(language) if language in _READ else None
+    return lexer.name if lexer else language
 
 
 @cache

@@ -22,6 +22,8 @@ _SPAN = re.compile(r"`+([^`]*)`+")
 _URL = re.compile(r"\b(?:https?|ftp)://[^\s<>\"'`)\]]+|\bwww\.[^\s<>\"'`)\]]+", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _PLURAL_FROM = 3
+_Y_FROM = 4
+_WITH_IE = frozenset({"cookies", "movies", "series", "species"})
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 _NAME = re.compile(r"[^\W\d][\w$]*")
 
@@ -186,7 +188,10 @@ def sentences_of(text: str) -> list[str]:
 def stem(word: str) -> str:
     """The first letters of a word without a plural's s: truncation at five is about as good as a
     stemmer for English (McNamee and Mayfield 2004), and makes `serialize` and `serialization` one.
+    Before it `retries` and `retried` become `retry`, which it would tell apart.
     """
+    if len(word) > _Y_FROM and word.endswith(("ies", "ied")) and word not in _WITH_IE:
+        word = f"{word[:-3]}y"
     return (word[:-1] if len(word) > _PLURAL_FROM and word[-1] == "s" else word)[:5]
 
 

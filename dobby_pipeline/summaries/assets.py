@@ -29,6 +29,7 @@ from dobby_pipeline.quality.report import quality_report
 from dobby_pipeline.summaries.budget import ENDED_EARLY, Budget
 from dobby_pipeline.summaries.data_versions import data_version
 from dobby_pipeline.summaries.files import FileSummaries
+from dobby_pipeline.summaries.limit import taken
 from dobby_pipeline.summaries.plan import SymbolPlan
 from dobby_pipeline.summaries.prompts import Prompts, load_prompts
 from dobby_pipeline.summaries.recipe import Recipe
@@ -68,7 +69,7 @@ class SymbolConfig(BudgetConfig):
     limit: int | None = Field(
         default=None,
         ge=1,
-        description="Only the first so many records of the repository; empty for all.",
+        description="Only so many records, of the files that most others rely on; empty for all.",
     )
     with_callees: bool = Field(
         default=False,
@@ -109,7 +110,7 @@ def symbol_summaries(
     """
     store, repo, prompts = cozo.store(), context.partition_key, load_prompts()
     work = _work(context, config, cozo, mlx, progress, prompts)
-    work.limit = config.limit
+    work.taken = taken(store, repo, config.limit) if config.limit else None
     commit = _commit(cozo, repo)
     plan = SymbolPlan(
         store, repo, source_records, work.writers, prompts, commit, config.with_callees

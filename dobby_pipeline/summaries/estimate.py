@@ -13,6 +13,7 @@ from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.quality.children import children_of_files
 from dobby_pipeline.summaries.large import LargeSymbol
+from dobby_pipeline.summaries.limit import taken
 from dobby_pipeline.summaries.plan import SymbolPlan
 from dobby_pipeline.summaries.prompts import Prompt
 from dobby_pipeline.summaries.recipe import present_keys
@@ -151,13 +152,14 @@ def _of_symbols(
 ) -> tuple[Cost, set[str]]:
     """The cost, and the paths of the files whose symbols are missing summaries."""
     cost, seen, changed = Cost("symbol"), set[str](), set[str]()
+    within = taken(plan.store, plan.repo, limit) if limit else None
     for page in plan.pages():
         keys = [wanted.summary_key for wanted in page]
         present = present_keys(plan.store, keys, plan.prompts.repair.version)
         missing = [
             wanted
             for wanted in page
-            if wanted.summary_key not in present and (limit is None or wanted.position < limit)
+            if wanted.summary_key not in present and (within is None or wanted.position in within)
         ]
         changed.update(wanted.reference["path"] for wanted in missing)
         new = [wanted for wanted in missing if wanted.summary_key not in seen]

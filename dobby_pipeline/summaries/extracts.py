@@ -7,6 +7,7 @@ whether it may be served (quality/gate.py).
 from collections.abc import Mapping, Sequence
 
 from dobby_pipeline.cozo.relation import Row
+from dobby_pipeline.quality.language_names import proper_name
 from dobby_pipeline.summaries.sentences import whole_sentences
 
 MAX_SIGNATURE = 200
@@ -27,7 +28,8 @@ def symbol_extracts(record: Row) -> list[str]:
     """
     extracts = own_words(record["docstring"])
     signature = " ".join(record["signature"].split())
-    name = f"`{record['symbol']}` is a {record['language']} {record['kind']}"
+    what = f"{proper_name(record['language'])} {record['kind']}".strip()
+    name = f"`{record['symbol']}` is {_article(what)} {what}"
     if signature and "`" not in signature and len(signature) <= MAX_SIGNATURE:
         extracts.append(f"{name}, declared as `{signature}`.")
     return [*extracts, f"{name}."]
@@ -47,14 +49,24 @@ def file_extract(language: str, names: Mapping[str, Sequence[str]]) -> str:
         language: of the file.
         names: its outermost symbols by kind, such as `function`.
     """
-    lists = [f"the {kind} {_listed(names[kind])}" for kind in sorted(names)]
+    lists = [f"the {_plural(kind, names[kind])} {_listed(names[kind])}" for kind in sorted(names)]
     held = "; ".join(lists) or "no symbols"
-    return f"A {language} file that holds {held}."
+    return f"A {proper_name(language)} file that holds {held}."
 
 
 def folder_extract(kind: str, names: Sequence[str]) -> str:
     """What a directory or repository holds: the names of its files and directories."""
     return f"A {kind} that holds {_listed(names) or 'no code that is summarised'}."
+
+
+def _article(what: str) -> str:
+    return "an" if what[:1].lower() in "aeiou" else "a"
+
+
+def _plural(kind: str, names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return kind
+    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
 
 
 def _listed(names: Sequence[str]) -> str:

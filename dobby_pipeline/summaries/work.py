@@ -4,7 +4,7 @@ Not here: what a level needs (plan.py, files.py, repository.py), what is asked a
 (symbol_questions.py, rollups.py), and how answers are got, judged and committed (answers.py).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
@@ -58,7 +58,7 @@ class Work:
 
     Attributes:
         stage: the asset's name.
-        limit: only the first so many positions are generated; None for all.
+        taken: the positions that a limit leaves (limit.py); None for all.
     """
 
     stage: str
@@ -68,7 +68,7 @@ class Work:
     repair: RepairHints
     report: Report
     budget: Budget = field(default_factory=Budget)
-    limit: int | None = None
+    taken: Container[int] | None = None
     tally: Tally = field(default_factory=Tally, init=False)
     _names: KnownNames | None = field(default=None, init=False)
 
@@ -97,7 +97,7 @@ class Work:
                 yield from self._write(plan, ask, due, number, self.writers.by_model[model])
 
     def _within(self, missing: list[Wanted[T]]) -> list[Wanted[T]]:
-        return [w for w in missing if self.limit is None or w.position < self.limit]
+        return [w for w in missing if self.taken is None or w.position in self.taken]
 
     def _count(self, page: list[Wanted[T]], missing: list[Wanted[T]]) -> None:
         tally, within = self.tally, len(self._within(missing))

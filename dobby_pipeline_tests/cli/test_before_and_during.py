@@ -68,7 +68,9 @@ def test_what_is_out_of_date_is_told_from_the_fresh(workplace, git_repo):
     }
     stale = workplace.dobby("summaries", "example", "--stale", "--json").rows
     assert {(row["path"], row["symbol"]) for row in stale if row["symbol"]} == {("m1.py", "f13")}
-    assert "stale" in workplace.dobby("show", "example:m1.py").out
+    shown = workplace.dobby("show", "example:m1.py").out
+    assert "    stale: " in shown
+    assert ", 2 stale\n" in shown
 
 
 def test_with_callees_an_edit_that_says_something_else_costs_the_callers_too(workplace, git_repo):

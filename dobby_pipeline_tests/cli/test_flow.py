@@ -197,7 +197,10 @@ def test_of_a_model_that_babbles_nothing_is_published_and_the_run_fails(
     assert status["file"]["missing"] == 2
     rows = workplace.dobby("summaries", "example", "--json").rows
     assert all(row["reasons"] and row["origin"] == "extractive" for row in rows)
-    assert "extractive: `add` is a python function" in workplace.dobby("show", "example").out
+    shown = workplace.dobby("show", "example").out
+    assert "    `add` is a Python function, declared as" in shown
+    assert "    from the code, in the place of the model's, which was refused: " in shown
+    assert shown.endswith("4 summaries: 4 from the code in its place\n")
 
 
 def test_a_prompt_over_the_budget_is_refused_by_name_and_the_rest_goes_on(workplace, git_repo):
@@ -207,7 +210,7 @@ def test_a_prompt_over_the_budget_is_refused_by_name_and_the_rest_goes_on(workpl
     assert rows["f"]["status"] == "published"
     assert rows["long"]["reasons"][0].startswith("prompt_too_long")
     assert rows["long"]["origin"] == "extractive"
-    assert rows["long"]["text"] == "`long` is a python function, declared as `def long()`."
+    assert rows["long"]["text"] == "`long` is a Python function, declared as `def long()`."
     assert done.status == 0
 
 

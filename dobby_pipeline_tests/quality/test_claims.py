@@ -59,6 +59,62 @@ def test_a_value_that_is_never_returned_is_a_contradiction():
     assert rules("Stores the value and returns nothing.", STORE) == []
 
 
+EXIT = """
+def __exit__(self, kind, error, trace) -> None:
+    for thread in self._threads:
+        thread.join()
+    self._pool.close()
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Closes the pool and returns the number of finished threads.",
+        "Closes the pool, joins its threads, and then returns `threads`.",
+        "Closes the pool. Then it joins its threads and returns them.",
+        "This function is used to close the pool and return its threads.",
+        "Closes the pool and raises a `TimeoutError`.",
+        "Closes the pool and raises a `TimeoutError` if a thread is still alive.",
+        "Closes the pool; it also raises an exception.",
+        "Joins the threads, then throws an error.",
+    ],
+)
+def test_what_a_later_verb_claims_is_held_against_the_code_too(text):
+    assert "contradiction" in rules(text, EXIT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Closes the pool and returns nothing.",
+        "Closes the pool and returns the threads to the pool.",
+        "Closes the pool and returns control to the caller.",
+        "Closes the pool, whose callbacks compute and return the exit of a thread.",
+        "Joins each thread of the pool and raises its priority.",
+        "Closes the pool and raises a `KeyError` if a thread is not there.",
+        "Closes the pool of a callable that takes a thread and returns its trace.",
+    ],
+)
+def test_what_is_no_claim_of_the_code_itself_is_none(text):
+    assert rules(text, EXIT) == []
+
+
+def test_an_error_of_another_type_than_the_code_raises_is_a_contradiction():
+    assert "contradiction" in rules("Adds both and raises a `TypeError` if one is empty.")
+    assert rules("Adds both and raises a `ValueError` if the first is empty.") == []
+    again = ADD.replace("raise ValueError", "raise self.error(first)")
+    assert rules("Adds both and raises a `TypeError` if the first is empty.", again) == []
+
+
+def test_what_may_be_raised_by_what_is_called_is_no_contradiction():
+    for call in ("self.check(text)", "self.raise_for(text)", "int(text)"):
+        code = f"def keep(self, text):\n    self.text = {call}\n"
+        assert rules("Keeps the text and raises a `ValueError` if it is wrong.", code) == []
+    go = "func Keep(text string) {\n\tkept = text\n}\n"
+    assert rules("Keeps the text and raises an error.", go, "go") == []
+
+
 def test_a_class_that_is_exported_is_not_taken_for_its_first_method():
     code = "export default class Emitter {\n  constructor() {}\n  emit(name, value) {}\n}\n"
     for language in ("javascript", "typescript"):

@@ -42,6 +42,45 @@ def test_a_verb_that_the_code_denies_is_refused(text, code, language):
     assert (reason(deed, text, code, language) or "").startswith("deed: says ")
 
 
+COUNT = "def count(self, words):\n    self.total += len(words)\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Counts the words and writes them to a file.",
+        "Counts the words, then saves the total to disk.",
+        "Count the words, and then write them to a file.",
+        "Counts the words, deletes the first, and prints the rest.",
+        "Counts the words. It also opens a file.",
+        "This function is used to count the words and send them to a server.",
+    ],
+)
+def test_a_later_verb_of_which_the_code_has_no_trace_is_refused(text):
+    assert (reason(deed, text, COUNT) or "").startswith("deed: says ")
+
+
+def test_what_is_said_to_go_to_a_file_needs_more_than_a_word_like_set():
+    code = "def count(self, words):\n    self.total = len(set(words))\n"
+    assert reason(deed, "Counts the words and writes them to a file.", code)
+    assert reason(deed, "Counts the words and writes the total.", code) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Counts the words and adds them to the total.", COUNT),
+        ("Counts the words that callers read and write.", COUNT),
+        ("Counts the words, read in one go, of a text.", COUNT),
+        ("Counts the words and opens.", COUNT),
+        ("Counts words and writes a line.", "def count(words):\n    out.writerow(len(words))\n"),
+        ("Counts words, then sets the total.", COUNT),
+    ],
+)
+def test_a_later_verb_that_the_code_bears_out_is_not(text, code):
+    assert reason(deed, text, code) is None
+
+
 @pytest.mark.parametrize(
     ("text", "code", "language"),
     [

@@ -35,6 +35,23 @@ def test_a_sentence_without_its_end_is_cut_off(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Repository a function, no function twice.", ["no_verb"]),
+        ("Function the path of the configuration.", ["no_verb"]),
+        ("Module a configuration as a dictionary.", ["no_verb"]),
+        ("Partition a list into two halves.", []),
+        ("Function that reads the configuration.", []),
+        ("Directory of the configuration, as a path.", []),
+        ("Repository for the records of a user.", []),
+        ("Query the version of the server.", []),
+    ],
+)
+def test_a_noun_where_the_verb_should_stand_is_no_sentence(text, expected):
+    assert rules(text) == expected
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Sure! Here it reads the configuration of the path.",

@@ -3,6 +3,7 @@
 import pytest
 
 from dobby_pipeline.quality.gate import Candidate, judge
+from dobby_pipeline.quality.reading import stem
 from dobby_pipeline.quality.relevance import content_words
 
 CODE = "def parse_header(line):\n    key, value = line.split(':')\n    return key.strip(), value\n"
@@ -101,3 +102,11 @@ def test_a_roll_up_says_what_its_authors_say(text, is_astray):
     assert rules(text, code="", about=ABOUT, **told) == ["astray"] * is_astray
     assert rules(text, code="", **told) == []
     assert rules(text, code="", about="Utilities.", **told) == []
+
+
+def test_forms_of_a_word_in_y_have_one_stem():
+    for forms in ("retry retries retried", "entry entries", "query queries", "apply applied"):
+        assert len(set(map(stem, forms.split()))) == 1
+    assert stem("retry") != stem("retrieve")
+    for forms in ("cookie cookies", "tie ties", "property properties"):
+        assert len(set(map(stem, forms.split()))) == 1

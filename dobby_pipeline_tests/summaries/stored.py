@@ -11,6 +11,7 @@ from dobby_pipeline.inference.requests import Completion, Refusal, Request
 from dobby_pipeline.schema.relations import FILE_DOCS, SNAPSHOTS, SOURCE_RECORDS, SYMBOL_SUMMARIES
 from dobby_pipeline.sources.reader import content_of
 from dobby_pipeline.summaries.budget import Budget
+from dobby_pipeline.summaries.limit import taken
 from dobby_pipeline.summaries.plan import SymbolPlan
 from dobby_pipeline.summaries.prompts import Prompts, load_prompts
 from dobby_pipeline.summaries.read import read_summaries
@@ -126,7 +127,7 @@ def work_on(
             prompts.repair,
             report=lambda _: None,
             budget=budget or Budget(),
-            limit=limit,
+            taken=taken(store, REPO, limit) if limit else None,
         ),
     )
 

@@ -44,7 +44,7 @@ def test_a_docstring_or_else_the_signature_stands_in_for_what_failed_twice(store
     assert len(pool.requests) == 4
     rows = summaries(store)
     assert rows["a.py::f"]["text"] == "Return the answer to everything. Always."
-    assert rows["b.py::g"]["text"] == "`g` is a python function, declared as `def g(x, y)`."
+    assert rows["b.py::g"]["text"] == "`g` is a Python function, declared as `def g(x, y)`."
     for row in rows.values():
         assert (row["status"], row["origin"]) == ("published", "extractive")
         assert row["confidence"] is None

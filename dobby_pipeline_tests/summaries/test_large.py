@@ -213,7 +213,7 @@ def test_for_a_symbol_whose_parts_are_all_quarantined_its_signature_stands_in(st
     assert (tally.generated, tally.parts, tally.published, tally.extractive) == (7, 5, 0, 2)
     row = summaries(store)["a.py::f"]
     assert (row["status"], row["origin"]) == ("published", "extractive")
-    assert row["text"] == "`f` is a python function, declared as `def f(data)`."
+    assert row["text"] == "`f` is a Python function, declared as `def f(data)`."
     assert row["reasons"] == ["left_out: 5 of 5 parts, such as too_short: 1 words, at least 4"]
     assert row["device"] == "cpu"
 

@@ -232,7 +232,7 @@ def test_a_quarantined_roll_up_is_replaced_by_the_names_of_what_is_there(store):
 
     assert roll_up(store, answer).count("file") == 2 * 3
     assert texts(store, "file_summaries")["a.py"] == (
-        "A python file that holds the function `f`, `g`."
+        "A Python file that holds the functions `f`, `g`."
     )
     assert texts(store, "directory_summaries") == {"lib": "A directory that holds `b.py`, `c.py`."}
     assert texts(store, "repo_summaries")[""] == "A repository that holds `lib/`, `a.py`."
