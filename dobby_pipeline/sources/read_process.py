@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from typing import IO, NoReturn, cast
 
 from dobby_pipeline.sources.file_rows import FileRows, file_rows
@@ -117,8 +118,7 @@ class ReadProcess:
 
 def serve(descriptors: list[int]) -> None:
     """Fork a reader for each socket; end them when the one that started this closes its input."""
-    import markdown_it  # noqa: F401 - most repositories have a README
-
+    import_module("markdown_it")  # most repositories have a README
     gc.freeze()
     gc.set_threshold(_GARBAGE)
     readers: list[int] = []
