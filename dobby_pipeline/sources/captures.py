@@ -33,7 +33,7 @@ the square of their number: 200 s for 200 kB of `b()` in Bash. Code takes 0.3 s 
 _UNWATCHED = 32_768
 """Bytes up to which no text is known to take longer than MAX_PARSE_SECONDS."""
 
-_CHUNK = 4_096
+_CHUNK = 65_536
 
 MAX_LARGE_NODES = 5_000
 """Nodes of more than MAX_TOKEN_RUN bytes. A chain of 40,000 `.b()` has that many, one in the
@@ -45,7 +45,7 @@ MAX_OPEN_ANGLES = 1000
 _OPEN_ANGLES = re.compile(rb"(?:\w{1,64}\s{0,4}<\s{0,4}){%d}" % MAX_OPEN_ANGLES)
 
 _SCOPES = ("scope", "impl")
-_DEFINITIONS = (*sorted(KINDS), *_SCOPES)
+_DEFINITIONS = KINDS.union(_SCOPES)
 _LEADING = ("comment", "decoration", "keyword")
 
 # Nodes that are captured whole, and the field that leads to the last part of their name; where
@@ -156,7 +156,7 @@ def capture(language: Language, data: bytes) -> Captures:
         if "call" in found or "import" in found:
             referring.append(found)
             continue
-        kind = next((name for name in _DEFINITIONS if name in found), None)
+        kind = next((name for name in found if name in _DEFINITIONS), None)
         if kind is None:
             _add_plain(captures, found)
             continue
@@ -179,14 +179,18 @@ def capture(language: Language, data: bytes) -> Captures:
 
 def named_spans(matches: Iterable[Found]) -> list[tuple[int, int, str]]:
     """Where names are called or imported, sorted: of a qualified name the last part."""
-    references: set[tuple[int, int, str]] = set()
-    for found in matches:
-        for kind in REFERENCE_KINDS:
-            for node in found.get(kind, ()):
-                for name in map(_last_part, _each(node)):
-                    if name is not None:
-                        references.add((name.start_byte, name.end_byte, kind))
-    return sorted(references)
+    # Two patterns may find the same name. As they come they are almost in order.
+    return sorted(
+        dict.fromkeys(
+            (name.start_byte, name.end_byte, kind)
+            for found in matches
+            for kind, nodes in found.items()
+            if kind in REFERENCE_KINDS
+            for node in nodes
+            for name in map(_last_part, _each(node))
+            if name is not None
+        )
+    )
 
 
 def _each(node: Node) -> Iterable[Node]:

@@ -3,6 +3,7 @@
 Not here: which files those are (ingest.py), nor what is read from them (file_rows.py).
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from dobby_pipeline.schema.relations import (
     RESOLVED,
     SOURCE_FILES,
     SOURCE_RECORDS,
+    SYMBOL_REFERENCES,
 )
 from dobby_pipeline.sources.extractor_version import EXTRACTOR_VERSION
 from dobby_pipeline.sources.file_rows import Values
@@ -78,7 +80,8 @@ class Change:
         """Remove what the replaced files had in `owned`, then put the rows, all or nothing.
 
         The engine copies all parameters for each block, which for 2,000 records takes 5 ms and
-        5 MB: without replaced files, as in a first ingest, there are no blocks for them.
+        5 MB: without replaced files, as in a first ingest, there are no blocks for them. Names
+        travel as text, which is one value to copy in place of some ten for each symbol.
         """
         params: dict[str, Any] = {"repo": self.repo}
         blocks: list[str] = []
@@ -91,11 +94,20 @@ class Change:
             params["added"] = [[path] for path in self.added]
             blocks.append(_ARE_NEW)
         for name, rows in self.rows.items():
-            if rows:
+            if rows and name == SYMBOL_REFERENCES.name:
+                params[name] = [[*keys, json.dumps(names)] for *keys, names in rows]
+                blocks.append(_PUT_REFERENCES)
+            elif rows:
                 params[name] = rows
                 blocks.append(RELATIONS[name].put(name))
         return Transaction("\n".join(blocks), params, self.records)
 
+
+_PUT_REFERENCES = """
+{ rows[repo, path, symbol, text] <- $symbol_references
+  ?[repo, path, symbol, names] := rows[repo, path, symbol, text], names = parse_json(text)
+  :put symbol_references { repo, path, symbol => names } }
+"""
 
 # Another run may have written them since they were looked up.
 _ARE_NEW = (

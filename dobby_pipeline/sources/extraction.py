@@ -10,7 +10,6 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import islice
 
 from dobby_pipeline.sources.captures import Captures, Definition, Span, capture
 from dobby_pipeline.sources.doc_text import comments_text, docstring_text
@@ -76,10 +75,14 @@ def extract(path: str, language: Language, data: bytes) -> Extracted:
     symbols = [_with_lead_in(item, captures, language, data) for item in captures.definitions]
     symbols = _nest(symbols)
     _name_all(symbols, language)
-    newlines = [match.start() for match in re.finditer(rb"\n", data)]
     recorded = [symbol for symbol in symbols if not symbol.is_scope]
     spans = [(symbol.start, symbol.end, symbol.name) for symbol in recorded]
-    records = [_record(path, language, data, captures, newlines, symbol) for symbol in recorded]
+    records: list[SourceRecord] = []
+    line, counted = 1, 0
+    for symbol in recorded:
+        line += data.count(b"\n", counted, symbol.start)
+        counted = symbol.start
+        records.append(_record(path, language, data, captures, line, symbol))
     doc = head_doc(data, captures, {symbol.doc for symbol in symbols})
     return Extracted(records, attributed(captures.references, spans, data), doc)
 
@@ -106,7 +109,7 @@ def _with_lead_in(
             break
         position = item_start
     end = definition.end + (data[definition.end : definition.end + 1] == b";")
-    end -= len(data[start:end]) - len(data[start:end].rstrip())
+    end = start + len(data[start:end].rstrip())
     doc = _doc(definition, captures, language, data, comments)
     return _Symbol(definition, start, signature_start, end, doc)
 
@@ -183,7 +186,7 @@ def _unique(name: str, taken: set[str], counts: Counter[str]) -> str:
 
 def _own_name(name: str, separator: str) -> str:
     """What a caller writes: without the receiver or the class that the definition spells out."""
-    last = re.search(re.escape(separator) + _LAST_PART, name)
+    last = re.search(re.escape(separator) + _LAST_PART, name) if separator in name else None
     return bounded(last[1] if last else name)
 
 
@@ -201,7 +204,7 @@ def _record(
     language: Language,
     data: bytes,
     captures: Captures,
-    newlines: list[int],
+    line: int,
     symbol: _Symbol,
 ) -> SourceRecord:
     code = data[symbol.start : symbol.end]
@@ -212,8 +215,8 @@ def _record(
         name=_own_name(symbol.definition.name, language.separator),
         kind=_kind(symbol, language),
         language=language.name,
-        start_line=bisect_left(newlines, symbol.start) + 1,
-        end_line=bisect_left(newlines, symbol.end - 1) + 1,
+        start_line=line,
+        end_line=line + data.count(b"\n", symbol.start, symbol.end - 1),
         signature=_signature(symbol, captures, data),
         docstring=symbol.doc,
         content_hash=hashlib.sha256(code).hexdigest(),
@@ -227,9 +230,11 @@ def _signature(symbol: _Symbol, captures: Captures, data: bytes) -> str:
     """The code up to its body, without attributes inside its node or comments before the body."""
     start, body = symbol.signature_start, symbol.definition.body
     index = bisect_left(captures.leading, (start + 1, 0, ""))
-    for item_end, item_start, role in islice(captures.leading, index, None):
+    while index < len(captures.leading):
+        item_end, item_start, role = captures.leading[index]
         if item_start != start or role != "decoration":
             break
+        index += 1
         space = _WHITESPACE.match(data, item_end)
         start = space.end() if space else item_end
     end = body[0] if body else symbol.end

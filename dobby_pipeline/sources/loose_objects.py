@@ -31,7 +31,7 @@ def refuse_truncated(repository: pygit2.Repository, object_id: str) -> None:
     if not _OBJECT_ID.fullmatch(object_id):
         return
     try:
-        path = _objects_folder(repository.path) / object_id[:2] / object_id[2:]
+        path = Path(_objects_folder(repository.path), object_id[:2], object_id[2:])
         pending = path.read_bytes()
     except OSError:
         return

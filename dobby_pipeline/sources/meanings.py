@@ -14,7 +14,7 @@ What a name can mean:
 """
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -246,10 +246,9 @@ def meant(kind: str, path: str, symbol: str, meanings: Meanings) -> Target | boo
 
 
 def _of_path(targets: Sequence[Target], path: str) -> tuple[int, int]:
-    """The range of the targets that lie in the file `path`."""
-    first = bisect_left(targets, path, key=_path)
-    return first, bisect_right(targets, path, first, key=_path)
+    """The range of the targets that lie in the file `path`.
 
-
-def _path(target: Target) -> str:
-    return target.path
+    Compared as tuples, which takes no call for each; NUL is in no path and sorts before all.
+    """
+    first = bisect_left(targets, (path,))
+    return first, bisect_left(targets, (f"{path}\0",), first)

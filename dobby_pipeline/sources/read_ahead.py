@@ -16,7 +16,12 @@ from types import TracebackType
 from typing import Self
 
 from dobby_pipeline.sources.file_rows import FileRows, file_rows
-from dobby_pipeline.sources.read_process import ReaderDiedError, ReadProcess, read_rows
+from dobby_pipeline.sources.read_process import (
+    ReaderDiedError,
+    ReadProcess,
+    ReadProcesses,
+    read_rows,
+)
 from dobby_pipeline.sources.records import UNPARSABLE, FileContent, ListedFile, Source
 
 PROCESSES = min(4, os.cpu_count() or 1)
@@ -46,7 +51,7 @@ class ReadAhead:
         self._count = processes if source.portable else 1
         self._threads: ThreadPoolExecutor | None = None
         self._idle: SimpleQueue[ReadProcess] = SimpleQueue()
-        self._started: list[ReadProcess] = []
+        self._started: list[ReadProcesses] = []
         self._has_ended = False
         self._asked = 0
         self._starting = Lock()
@@ -78,8 +83,8 @@ class ReadAhead:
         self._threads.shutdown(wait=False, cancel_futures=True)
         with self._starting:
             self._has_ended = True
-            for process in self._started:
-                process.end()
+            for processes in self._started:
+                processes.end()
         self._threads.shutdown()
 
     def _side_by_side(self, files: Sequence[ListedFile]) -> Iterator[tuple[ListedFile, FileRows]]:
@@ -110,10 +115,16 @@ class ReadAhead:
         with suppress(Empty):
             return self._idle.get_nowait()
         with self._starting:
+            with suppress(Empty):  # another thread has just started them
+                return self._idle.get_nowait()
             if self._has_ended:
                 raise CancelledError
-            self._started.append(ReadProcess())
-            return self._started[-1]
+            # Later ones stand in for one that died.
+            self._started.append(ReadProcesses(1 if self._started else self._count))
+            first, *others = self._started[-1].readers
+            for process in others:
+                self._idle.put(process)
+            return first
 
 
 def _results(

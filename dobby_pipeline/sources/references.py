@@ -4,7 +4,7 @@ Not here: finding them (captures.py, queries/*.refs.scm) and what they lead to (
 """
 
 from bisect import bisect_right
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from dobby_pipeline.sources.records import Reference
@@ -29,14 +29,15 @@ def attributed(
         data: the file.
     """
     starts, symbols = _innermost(records)
-    spelled: Counter[tuple[str, str, bytes]] = Counter()
+    names: dict[tuple[str, bytes], str] = {}
+    counts: defaultdict[tuple[str, str, str], int] = defaultdict(int)
     for start, end, kind in found:
-        symbol = symbols[bisect_right(starts, start) - 1]
-        spelled[symbol, kind, data[start:end]] += 1
-    counts: Counter[tuple[str, str, str]] = Counter()
-    for (symbol, kind, text), count in spelled.items():
-        if name := _last_part(text.decode("utf-8", "replace"), kind):
-            counts[symbol, kind, name] += count
+        spelled = kind, data[start:end]
+        name = names.get(spelled)
+        if name is None:
+            name = names[spelled] = _last_part(spelled[1].decode("utf-8", "replace"), kind)
+        if name:
+            counts[symbols[bisect_right(starts, start) - 1], kind, name] += 1
     return [Reference(*key, count) for key, count in counts.items()]
 
 

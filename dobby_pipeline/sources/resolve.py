@@ -4,7 +4,6 @@ Not here: how references are found (references.py), and which record a name mean
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -210,25 +209,27 @@ def _write(
     names.know(
         store, {name for rows in references.values() for row in rows for _, name, _ in row["names"]}
     )
-    edges: set[tuple[str, ...]] = set()
+    edges: dict[tuple[str, ...], None] = {}  # by path, almost in the order of the keys
     counts: list[list[str | int]] = []
     for path, rows in references.items():
-        outcomes: Counter[str] = Counter()
+        family = families.get(path, "")
+        outcomes = dict.fromkeys(_OUTCOMES, 0)
         for row in rows:
+            symbol = row["symbol"]
             for kind, name, _ in row["names"]:
-                meanings = names.meanings(families.get(path, ""), name)
-                found = meant(kind, path, row["symbol"], meanings) if meanings else None
+                meanings = names.meanings(family, name)
+                found = meant(kind, path, symbol, meanings) if meanings else None
                 if isinstance(found, Target):
-                    edges.add((repo, path, row["symbol"], kind, *found[:2]))
+                    edges[repo, path, symbol, kind, found.path, found.symbol] = None
                     outcomes["resolved"] += 1
                 else:
                     outcomes["ambiguous" if found else "external"] += 1
-        counts.append([repo, path, *(outcomes[key] for key in _OUTCOMES)])
+        counts.append([repo, path, *outcomes.values()])
     blocks = [f"{{ {removal(relation)} }}" for relation in RESOLVED] if had_edges else []
     params: dict[str, Any] = {
         "repo": repo,
         "replaced": [[path] for path in references],
-        "edges": [list(edge) for edge in sorted(edges)],
+        "edges": [list(edge) for edge in edges],
         "counts": counts,
     }
     if edges:
