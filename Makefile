@@ -45,7 +45,8 @@ ui: setup ## Open Dagster on http://localhost:3000
 
 test: $(VENV)/.installed-dev ## Run the whole test suite, with coverage
 	$(BIN)/dobby models pull smollm2-135m
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+	@# Many tests start processes, each of which would compile the package by itself.
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 check: $(VENV)/.installed-dev ## Lint, check types, validate the definitions
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dobby_pipeline.settings import project_file
+from dobby_pipeline_tests.conftest import unmeasured
 from dobby_pipeline_tests.cozo.server import CozoServer
 from dobby_pipeline_tests.inference.remote.llm_server import free_port
 
@@ -131,7 +132,7 @@ def site(folder: Path, env: dict[str, str]) -> Iterator[Site]:
         stack.callback(redis.stop)
         cozo = stack.enter_context(CozoServer(folder / "database", "a token"))
         told = {
-            **os.environ,
+            **unmeasured(),
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "DOBBY_HOME": str(home),
             "DAGSTER_HOME": str(dagster_home),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from dobby_pipeline.settings import project_file
+from dobby_pipeline_tests.conftest import unmeasured
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -59,7 +60,7 @@ def dagster_dev(home: Path, env: Mapping[str, str]) -> Iterator[str]:
         process = subprocess.Popen(
             command,
             env={
-                **os.environ,
+                **unmeasured(),
                 "DOBBY_HOME": str(home),
                 "DAGSTER_HOME": str(dagster_home),
                 **env,

@@ -23,10 +23,10 @@ from dobby_pipeline.quality.counts import (
     count_verdicts,
     snapshot,
 )
-from dobby_pipeline.quality.gate import PUBLISHED, QUARANTINED
+from dobby_pipeline.quality.statuses import PUBLISHED, QUARANTINED
 from dobby_pipeline.schema.relations import SOURCE_FILES, SOURCE_RECORDS
+from dobby_pipeline.sources.checkout import latest_commit
 from dobby_pipeline.sources.git_tree import SourceError
-from dobby_pipeline.sources.open_source import latest_version
 from dobby_pipeline.sources.registry import Repo, get_repo, is_url, list_repos
 from dobby_pipeline.summaries.read import LEVELS, Wanted, find_summaries
 
@@ -170,7 +170,7 @@ def _latest(repo: Repo) -> str | None:
     if repo.kind != "git" or is_url(repo.location):
         return None
     try:
-        return latest_version(repo)
+        return latest_commit(repo)
     except SourceError:
         return None
 

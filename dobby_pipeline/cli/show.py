@@ -17,7 +17,7 @@ from dobby_pipeline.cli.setting import reading_store, settings
 from dobby_pipeline.cli.terminal import shown
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.errors import UsageError
-from dobby_pipeline.quality.gate import PUBLISHED
+from dobby_pipeline.quality.statuses import PUBLISHED
 from dobby_pipeline.sources.registry import get_repo
 from dobby_pipeline.summaries.read import Found, Wanted, find_summaries
 

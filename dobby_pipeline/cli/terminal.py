@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -22,8 +23,10 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from dobby_pipeline.inference.models.pull import PullProgress
 from dobby_pipeline.progress import LogReporter, Progress, Report, no_pulse
+
+if TYPE_CHECKING:
+    from dobby_pipeline.inference.models.pull import PullProgress
 
 
 def say(message: str) -> None:
@@ -133,7 +136,7 @@ class PullBar:
         if self._bars:
             self._bars.stop()
 
-    def __call__(self, progress: PullProgress) -> None:
+    def __call__(self, progress: "PullProgress") -> None:
         """Show one moment."""
         stage = f"{progress.stage} {progress.file}".strip()
         if self._bars:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from dobby_pipeline.cozo.partition import PLAN_ROWS, page_values
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore, HeldStore
-from dobby_pipeline.quality.gate import PUBLISHED
+from dobby_pipeline.quality.statuses import PUBLISHED
 from dobby_pipeline.schema.relations import SOURCE_RECORDS
 
 _FUNCTIONS = frozenset({"function", "method"})

@@ -11,7 +11,7 @@ from dobby_pipeline.cozo.partition import AFTER_ALL, PLAN_ROWS, page_values
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.quality.children import children_of_files, read_tree, repo_hash
-from dobby_pipeline.quality.gate import PUBLISHED, QUARANTINED
+from dobby_pipeline.quality.statuses import PUBLISHED, QUARANTINED
 from dobby_pipeline.schema.relations import SNAPSHOTS, SOURCE_RECORDS
 
 _RECORDS = "?[count(symbol), count_unique(path)] := *source_records{repo: $repo, path, symbol}"

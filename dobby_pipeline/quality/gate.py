@@ -33,11 +33,9 @@ from dobby_pipeline.quality.grounding import grounded_share, grounding
 from dobby_pipeline.quality.opposites import opposite
 from dobby_pipeline.quality.reading import Candidate, Reading
 from dobby_pipeline.quality.relevance import astray, content_share, relevance
+from dobby_pipeline.quality.statuses import PUBLISHED, QUARANTINED
 
 __all__ = ["PUBLISHED", "QUARANTINED", "RULES", "Candidate", "Measurements", "Verdict", "judge"]
-
-PUBLISHED = "published"
-QUARANTINED = "quarantined"
 
 
 @dataclass(frozen=True)

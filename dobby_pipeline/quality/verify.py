@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dobby_pipeline.cozo.partition import read_partition
 from dobby_pipeline.cozo.relation import Relation, Row
 from dobby_pipeline.cozo.store import CozoStore
-from dobby_pipeline.quality.gate import PUBLISHED, QUARANTINED
+from dobby_pipeline.quality.statuses import PUBLISHED, QUARANTINED
 from dobby_pipeline.schema.relations import FILE_OWNED, SOURCE_RECORDS
 
 _COLUMNS = ("path", "symbol", "start_line", "end_line", "content_hash", "code", "inner", "parts")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
-from dobby_pipeline.quality.gate import PUBLISHED
+from dobby_pipeline.quality.statuses import PUBLISHED
 
 MAX_CALLEES = 6
 """Callees that a prompt carries, the first by path and name: of 60 tokens each, at most what a

@@ -11,7 +11,7 @@ from typing import Any
 
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.quality.children import children_of_files, docs_of_folders
-from dobby_pipeline.quality.gate import PUBLISHED
+from dobby_pipeline.quality.statuses import PUBLISHED
 
 _FILES = """
 ?[path, content_hash, status, text] :=

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dobby_pipeline.cozo.relation import Row
-from dobby_pipeline.quality.gate import PUBLISHED
+from dobby_pipeline.quality.statuses import PUBLISHED
 from dobby_pipeline.summaries.export_folder import MARKER
 from dobby_pipeline.summaries.export_links import Forge
 from dobby_pipeline.summaries.export_rows import FileRows

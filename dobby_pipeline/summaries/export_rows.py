@@ -13,7 +13,7 @@ from itertools import groupby
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.quality.children import children_of_files, read_tree
-from dobby_pipeline.quality.gate import PUBLISHED
+from dobby_pipeline.quality.statuses import PUBLISHED
 from dobby_pipeline.schema.relations import SUMMARY_BODIES
 from dobby_pipeline.summaries.read import Found, Wanted, find_summaries
 

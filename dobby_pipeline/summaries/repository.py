@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from dobby_pipeline.cozo.partition import Batch, Transaction
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.quality.children import Folder, Tree, child_hash
-from dobby_pipeline.quality.gate import PUBLISHED
 from dobby_pipeline.quality.reading import KnownNames
+from dobby_pipeline.quality.statuses import PUBLISHED
 from dobby_pipeline.schema.relations import DIRECTORY_SUMMARIES
 from dobby_pipeline.summaries.answers import Answers, Question
 from dobby_pipeline.summaries.extracts import folder_extract, own_words

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from dobby_pipeline.cozo.relation import Row
-from dobby_pipeline.quality.gate import PUBLISHED
+from dobby_pipeline.quality.statuses import PUBLISHED
 
 SAMPLES = 6
 """Published summaries that a run shows."""
