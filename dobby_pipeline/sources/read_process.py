@@ -126,6 +126,7 @@ def serve(descriptors: list[int]) -> None:
         descriptor = descriptors.pop()
         reader = os.fork()
         if not reader:
+            os.setsid()  # Linux shares a busy processor among sessions: one share for each
             # Kept open by another one, the end of a socket would not be noticed.
             for other in descriptors:
                 os.close(other)
