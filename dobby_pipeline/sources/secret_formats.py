@@ -36,7 +36,7 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A detector of detect-secrets whose patterns (secret_plugins.py) are used as they are.
+    """A detector of detect-secrets whose patterns are used as they are.
 
     Attributes:
         module: in detect_secrets.plugins.

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from dobby_pipeline.sources import secret_plugins, secret_values
+from dobby_pipeline.sources import secret_values
 from dobby_pipeline.sources.secret_finders import PLACEHOLDER, Place, SecretFinder
 from dobby_pipeline.sources.secret_formats import FORMATS, LITERALS, PLUGINS
 
@@ -28,8 +28,10 @@ _WORD_BYTE = re.compile(rb"[A-Za-z0-9_]")
 
 def redaction_fingerprint() -> str:
     """A short hash of the rules: detect-secrets' version, tables, names, heuristics."""
+    from importlib.metadata import version  # what only reads files does not ask
+
     names = (secret_values.NAME, secret_values.WEAK_NAME, secret_values.HASH_NAME)
-    rules = (_HEURISTICS, secret_plugins.VERSION, FORMATS, LITERALS, PLUGINS, names)
+    rules = (_HEURISTICS, version("detect-secrets"), FORMATS, LITERALS, PLUGINS, names)
     return hashlib.sha256(repr(rules).encode()).hexdigest()[:12]
 
 
