@@ -179,16 +179,18 @@ def capture(language: Language, data: bytes) -> Captures:
 
 def named_spans(matches: Iterable[Found]) -> list[tuple[int, int, str]]:
     """Where names are called or imported, sorted: of a qualified name the last part."""
-    references: list[tuple[int, int, str]] = []
-    for found in matches:
-        for kind, nodes in found.items():
-            if kind in REFERENCE_KINDS:
-                for node in nodes:
-                    for name in map(_last_part, _each(node)):
-                        if name is not None:
-                            references.append((name.start_byte, name.end_byte, kind))
     # Two patterns may find the same name. As they come they are almost in order.
-    return sorted(dict.fromkeys(references))
+    return sorted(
+        dict.fromkeys(
+            (name.start_byte, name.end_byte, kind)
+            for found in matches
+            for kind, nodes in found.items()
+            if kind in REFERENCE_KINDS
+            for node in nodes
+            for name in map(_last_part, _each(node))
+            if name is not None
+        )
+    )
 
 
 def _each(node: Node) -> Iterable[Node]:
