@@ -14,6 +14,7 @@ from dobby_pipeline.automation.audit_hook import summarised_is_audited
 from dobby_pipeline.automation.conditions import ROLL_UP
 from dobby_pipeline.cozo.io_manager import cozo_io_manager
 from dobby_pipeline.cozo.resource import CozoResource
+from dobby_pipeline.engines import keep_engines
 from dobby_pipeline.executor import executor
 from dobby_pipeline.inference.recorder import pulse
 from dobby_pipeline.inference.resource import MlxSessionsResource
@@ -38,6 +39,7 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     Args:
         overrides: resources by key that stand in for the environment's.
     """
+    keep_engines()
     settings = Settings.from_env()
     return dg.Definitions(
         assets=[
