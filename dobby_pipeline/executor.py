@@ -97,8 +97,8 @@ class _Watched(dg.Executor):
     def execute(
         self, plan_context: "PlanOrchestrationContext", execution_plan: "ExecutionPlan"
     ) -> Iterator[dg.DagsterEvent]:
-        # Kept until the process ends, for the run ends after its steps.
-        _kept.append(lock_run(plan_context.instance, plan_context.run_id))
+        # Kept until the process ends, or its next run begins: a run ends after its steps.
+        _kept[:] = [lock_run(plan_context.instance, plan_context.run_id)]
         yield from self._inner.execute(plan_context, execution_plan)
 
 

@@ -50,13 +50,21 @@ def test_compose_starts_nothing_without_a_secret(secret):
     assert "Missing mandatory value" in done.stderr
 
 
-def test_the_image_keeps_the_instance_of_the_repository_but_for_its_storage(tmp_path):
-    parts = [project_file("dagster.yaml"), DEPLOY / "storage.yaml"]
-    (tmp_path / "dagster.yaml").write_text("".join(part.read_text() for part in parts))
+def test_the_image_keeps_the_instance_but_for_its_storage_and_the_warm_workers_limits(tmp_path):
+    steps = (DEPLOY / "Dockerfile").read_text().replace("\\\n", "").split("&&")
+    (command,) = [step.partition(">")[0] for step in steps if step.strip().startswith("sed ")]
+    made = subprocess.run(
+        command, shell=True, cwd=DEPLOY.parent, check=True, capture_output=True, text=True
+    )
+    (tmp_path / "dagster.yaml").write_text(made.stdout)
     ref = InstanceRef.from_dir(str(tmp_path))
     assert ref.storage_data
     assert ref.storage_data.class_name == "DagsterPostgresStorage"
-    assert ref.settings["run_monitoring"]["enabled"]
+    kept = yaml.safe_load(project_file("dagster.yaml").read_text())
+    del kept["concurrency"]["runs"]["tag_concurrency_limits"][1:]
+    found = yaml.safe_load(made.stdout)
+    assert found.pop("storage")
+    assert found == kept
 
 
 def test_the_manifests_beside_dagsters_chart_are_kubernetes_own():

@@ -4,7 +4,6 @@ Not here: the assets that a run materialises.
 """
 
 from dobby_pipeline.automation.alerts import alert_on_check_failure, alert_on_run_failure
-from dobby_pipeline.automation.batch import summarize_many
 from dobby_pipeline.automation.commits import new_commits
 from dobby_pipeline.automation.jobs import ingest_repo, summarize_repo
 from dobby_pipeline.automation.registration import register_repo
@@ -16,7 +15,6 @@ JOBS = (
     register_repo,
     ingest_repo,
     summarize_repo,
-    summarize_many,
     verify_database,
     clean_database,
 )

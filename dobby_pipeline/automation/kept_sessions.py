@@ -1,27 +1,32 @@
-"""A fleet of models that outlives a run, so that several runs of one process load weights once.
+"""A fleet of models that outlives a run, so that the runs of one process load the weights once.
 
-Not here: the fleet itself (inference/fleet.py), and the runs that share it (batch.py).
+Not here: the fleet itself (inference/fleet.py), and the process that keeps it (warm_worker.py).
 """
 
 import threading
-from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import dagster as dg
-from pydantic import Field, PrivateAttr
+from pydantic import PrivateAttr
 
 from dobby_pipeline.inference.fleet import Fleet
-from dobby_pipeline.inference.resource import MlxSessionsResource
+from dobby_pipeline.inference.requests import PoolStats
+from dobby_pipeline.inference.resource import NO_STATS, MlxSessionsResource
+from dobby_pipeline.summaries.assets import GPU_POOL
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from dobby_pipeline.inference.pool import SessionPool
     from dobby_pipeline.inference.remote.pool import RemotePool
 
-_LOCK = threading.Lock()
-_FLEETS: dict[str, Fleet] = {}
+
+@dataclass
+class _Kept:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    fleet: Fleet | None = None
+
+
+_kept = _Kept()
 
 
 class KeptSessions(MlxSessionsResource):
@@ -30,41 +35,54 @@ class KeptSessions(MlxSessionsResource):
     Dagster makes a new object of a resource for each run: what is kept stands in this module.
     """
 
-    kept: str = Field(description="Names the fleet.")
-
-    _before: int = PrivateAttr(default=0)
-
-    @classmethod
-    @contextmanager
-    def over(cls, sessions: MlxSessionsResource) -> "Generator[KeptSessions]":
-        """One with the same settings; what it keeps is let go of at the end."""
-        fields = {name: getattr(sessions, name) for name in MlxSessionsResource.model_fields}
-        kept = cls(**fields, kept=uuid4().hex)
-        _FLEETS[kept.kept] = kept.new_fleet()
-        try:
-            yield kept
-        finally:
-            kept.let_go()
-            del _FLEETS[kept.kept]
+    _before: PoolStats = PrivateAttr(default=NO_STATS)
 
     def pool_of(self, model: str) -> "SessionPool | RemotePool":
         """As MlxSessionsResource.pool_of, from the fleet that is kept."""
-        with _LOCK:
+        with _kept.lock:
             if self._fleet is None:
-                self._fleet = _FLEETS[self.kept]
-                self._before = self._fleet.tokens()
+                _kept.fleet = self._fleet = _kept.fleet or self.new_fleet()
+                self._before = self._fleet.stats()
             return super().pool_of(model)
 
+    def stats(self) -> PoolStats:
+        """As MlxSessionsResource.stats: what earlier runs did does not count."""
+        return super().stats().since(self._before)
+
     def tokens_spent(self) -> int:
-        """As MlxSessionsResource.tokens_spent: what other runs spent does not count."""
-        return super().tokens_spent() - self._before
+        """As MlxSessionsResource.tokens_spent: what earlier runs spent does not count."""
+        before = self._before.prompt_tokens + self._before.output_tokens
+        return super().tokens_spent() - before
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Write the last figures, and keep the pools for the next run."""
+        """Write the last figures, and keep the pools for the next run if they are sound."""
+        fell_back = self.stats().fallbacks > 0
         self._fleet = None
         super().teardown_after_execution(context)
+        if fell_back:
+            let_go()  # the next run tries the GPU, and all sessions, again
 
-    def let_go(self) -> None:
-        """End the sessions and free the weights; who asks for a model next loads it again."""
-        with _LOCK:
-            _FLEETS[self.kept].close()
+
+def let_go() -> None:
+    """End the sessions and free the weights; who asks for a model next loads it again."""
+    with _kept.lock:
+        _close()
+
+
+def let_go_for_others(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Free the weights if another run has the GPU and this one waits for it.
+
+    Between two of its runs a process has no place in the pool, and a run that waited gets it. That
+    one needs some seconds to start loading its weights.
+    """
+    # Under the lock: a run of ours that gets the place meanwhile asks for its pool only after it.
+    with _kept.lock:
+        slots = instance.event_log_storage.get_concurrency_info(GPU_POOL).claimed_slots
+        owners = {slot.run_id for slot in slots}
+        if owners and run_id not in owners:
+            _close()
+
+
+def _close() -> None:
+    if _kept.fleet is not None:
+        _kept.fleet.close()

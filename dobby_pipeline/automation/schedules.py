@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from dobby_pipeline.automation.jobs import summarize_repo
+from dobby_pipeline.automation.launcher import WARM_TAG
 from dobby_pipeline.automation.upkeep import clean_database, verify_database
 from dobby_pipeline.partitions import repo_partitions
 
@@ -29,7 +30,7 @@ def nightly_refresh(
     if not repos:
         yield dg.SkipReason("no repository is registered: `dobby repos add NAME LOCATION`")
     for repo in repos:
-        yield dg.RunRequest(run_key=f"{day}:{repo}", partition_key=repo)
+        yield dg.RunRequest(run_key=f"{day}:{repo}", partition_key=repo, tags={WARM_TAG: "nightly"})
 
 
 # Sunday, when the nightly runs of a few hundred repositories have ended. First verify: what gc

@@ -79,6 +79,10 @@ class Fleet:
         """Prompt and output tokens of all pools so far, closed ones included."""
         return sum(metrics.tokens() for metrics in self._metrics)
 
+    def metrics(self) -> list[PoolMetrics]:
+        """Those of the pools that are open."""
+        return [pool.metrics for pool in self._pools.values()]
+
     def close(self) -> None:
         """End all pools. A second call does nothing."""
         for model in self.models:

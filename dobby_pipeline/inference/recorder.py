@@ -6,7 +6,7 @@ Not here: the metrics (metrics.py), the buffer (series.py), Prometheus's text (e
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -29,17 +29,20 @@ _running: list["Recorder"] = []
 class Recorder:
     """Watches all pools that this process makes from now on, in a thread of its own."""
 
-    def __init__(self, folder: Path | None = None, port: int = 0) -> None:
+    def __init__(
+        self, folder: Path | None = None, port: int = 0, kept: Iterable[PoolMetrics] = ()
+    ) -> None:
         """Make a recorder that has not started.
 
         Args:
             folder: for the text that Prometheus reads; None for none.
             port: on this machine, for the same text; 0 for none.
+            kept: of pools that earlier runs in this process have left to this one.
         """
         self.series = Series(SAMPLE_EVERY_S)
         self._folder, self._port = folder, port
-        self._pools: dict[PoolMetrics, None] = {}
-        # Pools of earlier runs in this process are not this run's.
+        self._pools: dict[PoolMetrics, None] = dict.fromkeys(kept)
+        # Other pools of earlier runs in this process are not this run's.
         self._after = max((pool.number for pool in live()), default=0)
         self._started = self._written = 0.0
         self._unserve: Callable[[], None] | None = None

@@ -4,7 +4,7 @@ Not here: how it is generated (pool.py). Nothing here needs mlx, so that whoever
 request or a sampling does not load a model runtime.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from dobby_pipeline.errors import DobbyError
@@ -127,6 +127,11 @@ class PoolStats:
     decode_seconds: float = 0.0
     prefix_hits: int = 0
     retries: int = 0
+
+    def since(self, before: "PoolStats") -> "PoolStats":
+        """What was done after `before`; the peaks stay those of the whole time."""
+        counted = [f.name for f in fields(self) if not f.name.startswith("peak_")]
+        return replace(self, **{n: getattr(self, n) - getattr(before, n) for n in counted})
 
 
 @dataclass(frozen=True, slots=True)

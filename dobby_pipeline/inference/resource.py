@@ -8,7 +8,7 @@ every summary present never touches a model.
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from dobby_pipeline.inference.remote.pool import RemotePool
 
 
-_NO_STATS = PoolStats(0, 0, 0, 0, 0.0, 0.0, 0, 0)
+NO_STATS = PoolStats(0, 0, 0, 0, 0.0, 0.0, 0, 0)
+"""Of a run that has asked for no pool."""
 
 
 class MlxSessionsResource(dg.ConfigurableResource[None]):
@@ -76,7 +77,7 @@ class MlxSessionsResource(dg.ConfigurableResource[None]):
     _end_logs: Callable[[], None] | None = PrivateAttr(default=None)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "MlxSessionsResource":
+    def from_settings(cls, settings: Settings) -> Self:
         """The resource that the environment asks for."""
         return cls(
             model=settings.model,
@@ -121,10 +122,10 @@ class MlxSessionsResource(dg.ConfigurableResource[None]):
             UsageError: when a server's address is none.
         """
         # Not before: a run that still waits for its turn would take the port of another.
-        self._recorder = (
-            self._recorder or Recorder(self._folder("metrics"), self.metrics_port).start()
-        )
         self._fleet = self._fleet or self.new_fleet()
+        if self._recorder is None:
+            folder, open_now = self._folder("metrics"), self._fleet.metrics()
+            self._recorder = Recorder(folder, self.metrics_port, open_now).start()
         return self._fleet.pool(model)
 
     def new_fleet(self) -> Fleet:
@@ -138,7 +139,7 @@ class MlxSessionsResource(dg.ConfigurableResource[None]):
 
     def stats(self) -> PoolStats:
         """What all pools of the run have done so far; nothing is opened for it."""
-        return self._fleet.stats() if self._fleet else _NO_STATS
+        return self._fleet.stats() if self._fleet else NO_STATS
 
     def tokens_spent(self) -> int:
         """Prompt and output tokens of the run so far, of all models."""

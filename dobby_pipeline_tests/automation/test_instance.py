@@ -4,6 +4,8 @@ import dagster as dg
 import pytest
 import yaml
 
+from dobby_pipeline.automation import warm_worker
+from dobby_pipeline.automation.launcher import WARM_TAG
 from dobby_pipeline.settings import project_file
 
 
@@ -29,12 +31,19 @@ def test_pools_hold_back_steps_and_not_whole_runs(instance):
     assert config.pool_config.default_pool_limit == 1
 
 
-def test_the_queue_lets_four_runs_go_and_one_of_each_repository(instance):
+def test_the_queue_lets_four_runs_go_one_of_each_repository_and_two_to_the_warm_worker(instance):
     queue = instance.get_concurrency_config().run_queue_config
     assert queue.max_concurrent_runs == 4
     assert list(queue.tag_concurrency_limits) == [
-        {"key": "dagster/partition", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+        {"key": "dagster/partition", "value": {"applyLimitPerUniqueValue": True}, "limit": 1},
+        {"key": "dagster/backfill", "limit": 2},
+        {"key": WARM_TAG, "limit": 2},
     ]
+    assert instance.run_coordinator.dequeue_interval_seconds == 2
+
+
+def test_a_run_that_waits_for_the_warm_worker_is_not_taken_for_one_that_never_starts(instance):
+    assert instance.run_monitoring_start_timeout_seconds > 2 * warm_worker.TELL_S
 
 
 def test_what_a_killed_run_held_is_freed_and_what_hangs_is_ended(instance):
@@ -84,5 +93,5 @@ def test_every_knob_has_its_reason():
             name = line if not line.lstrip().startswith("#") else lines[number + 1]
             told.add(name.split(":")[0].strip())
     knobs = yaml.safe_load("\n".join(lines))
-    for section in ("run_monitoring", "run_retries"):
+    for section in ("run_queue", "run_monitoring", "run_retries"):
         assert set(knobs[section]) - told <= {"enabled"}, section

@@ -1,0 +1,114 @@
+"""Runs that are handed to the warm worker: a file for each, and two locks.
+
+A file is there from the hand-over until the run has ended, so whoever asks (the daemon, the UI's
+server, the worker) sees the same. Not here: which runs these are (launcher.py), and what is done
+with them (warm_worker.py).
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import IO
+
+import dagster as dg
+
+FOLDER = "warm_worker"
+_RUN = ".run"
+_GIVER = "giver.pid"
+
+
+def hand_over(instance: dg.DagsterInstance, run_id: str, start: Callable[[int], None]) -> None:
+    """Give a run to the worker, which is started if there is none.
+
+    Args:
+        start: as for `wake`.
+    """
+    with _door(instance) as folder:
+        file = folder / f"{run_id}{_RUN}"
+        file.touch()
+        try:
+            _wake(folder, start)
+        except BaseException:
+            file.unlink()
+            raise
+
+
+def wake(instance: dg.DagsterInstance, start: Callable[[int], None]) -> None:
+    """Start a worker if runs wait and there is none: one was killed.
+
+    Args:
+        start: starts a process that inherits the worker's lock by this file descriptor.
+    """
+    with _door(instance) as folder:
+        if any(folder.glob(f"*{_RUN}")):
+            _wake(folder, start)
+
+
+def handed_over(instance: dg.DagsterInstance) -> list[str]:
+    """The runs that have not ended, in the order in which they came."""
+    found: list[tuple[int, str]] = []
+    for file in _folder(instance).glob(f"*{_RUN}"):
+        with contextlib.suppress(FileNotFoundError):  # it has ended since
+            found.append((file.stat().st_mtime_ns, file.stem))
+    return [run_id for _, run_id in sorted(found)]
+
+
+def done(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Forget a run, which has ended."""
+    (_folder(instance) / f"{run_id}{_RUN}").unlink(missing_ok=True)
+
+
+def giver_lives(instance: dg.DagsterInstance) -> bool:
+    """Whether the process that handed over last is there: Dagster's daemon."""
+    try:
+        os.kill(int((_folder(instance) / _GIVER).read_text()), 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def left(instance: dg.DagsterInstance, lock: int) -> bool:
+    """Leave if no run is there, or nobody who gives any, so that the next one gets a new worker.
+
+    Args:
+        lock: the worker's own file descriptor, which is closed if it may end.
+    """
+    with _door(instance) as folder:
+        if any(folder.glob(f"*{_RUN}")) and giver_lives(instance):
+            return False
+        os.close(lock)
+        return True
+
+
+def _folder(instance: dg.DagsterInstance) -> Path:
+    return Path(instance.root_directory) / FOLDER
+
+
+@contextlib.contextmanager
+def _door(instance: dg.DagsterInstance) -> Generator[Path]:
+    """One at a time: a worker that leaves and a run that comes cannot miss each other."""
+    folder = _folder(instance)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "door.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield folder
+
+
+def _wake(folder: Path, start: Callable[[int], None]) -> None:
+    new = folder / f"{_GIVER}.new"
+    new.write_text(str(os.getpid()))
+    new.rename(folder / _GIVER)  # the worker reads it at any time
+    # The lock belongs to the open file, which the process that is started holds until its end.
+    with (folder / "worker.lock").open("w") as file:
+        if _locked(file):
+            start(file.fileno())
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

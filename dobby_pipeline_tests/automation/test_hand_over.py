@@ -1,0 +1,114 @@
+"""One worker for the runs that are handed over: real locks, and processes in a worker's place."""
+
+import os
+import subprocess
+import threading
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from dobby_pipeline.automation.hand_over import (
+    done,
+    giver_lives,
+    hand_over,
+    handed_over,
+    left,
+    wake,
+)
+
+
+@pytest.fixture
+def instance(tmp_path):
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as made:
+        yield made
+
+
+@pytest.fixture
+def workers():
+    """Processes that hold a worker's lock; they end with the test."""
+    started: list[subprocess.Popen] = []
+    yield started
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def start(workers):
+    return lambda lock: workers.append(subprocess.Popen(["sleep", "600"], pass_fds=[lock]))
+
+
+def test_runs_wait_in_their_order_for_one_worker(instance, workers, start):
+    for run_id in ("b", "c", "a"):
+        hand_over(instance, run_id, start)
+    assert handed_over(instance) == ["b", "c", "a"]
+    assert len(workers) == 1
+    done(instance, "b")
+    assert handed_over(instance) == ["c", "a"]
+
+
+def test_a_worker_that_was_killed_is_replaced_if_runs_wait(instance, workers, start):
+    wake(instance, start)
+    assert workers == []
+    hand_over(instance, "a", start)
+    wake(instance, start)
+    assert len(workers) == 1
+    workers[0].kill()
+    workers[0].wait()
+    wake(instance, start)
+    assert len(workers) == 2
+
+
+def test_a_worker_leaves_when_no_run_is_there_and_the_next_run_starts_another(
+    instance, workers, start
+):
+    locks: list[int] = []
+
+    def here(lock: int) -> None:
+        """This process in the worker's place."""
+        locks.append(os.dup(lock))
+
+    hand_over(instance, "a", here)
+    (lock,) = locks
+    assert not left(instance, lock)
+    done(instance, "a")
+    hand_over(instance, "b", start)
+    assert not left(instance, lock)
+    assert workers == []
+    done(instance, "b")
+    assert left(instance, lock)
+    hand_over(instance, "c", start)
+    assert len(workers) == 1
+
+
+def test_a_worker_leaves_runs_alone_when_the_process_that_gave_them_is_gone(
+    instance, workers, start
+):
+    locks: list[int] = []
+    hand_over(instance, "a", lambda lock: locks.append(os.dup(lock)))
+    giver = subprocess.Popen(["true"])
+    giver.wait()
+    (Path(instance.root_directory) / "warm_worker" / "giver.pid").write_text(str(giver.pid))
+    assert left(instance, locks[0])
+    wake(instance, start)
+    assert handed_over(instance) == ["a"]
+    assert len(workers) == 1
+
+
+def test_a_worker_may_ask_for_the_giver_while_runs_are_handed_over(instance, start):
+    hand_over(instance, "a", start)
+    giving = threading.Thread(target=lambda: [hand_over(instance, "a", start) for _ in range(300)])
+    giving.start()
+    while giving.is_alive():
+        assert giver_lives(instance)
+    giving.join()
+
+
+def test_a_worker_that_cannot_be_started_keeps_no_run(instance):
+    def fail(_: int) -> None:
+        raise OSError("no process more")
+
+    with pytest.raises(OSError, match="no process more"):
+        hand_over(instance, "a", fail)
+    assert handed_over(instance) == []
