@@ -4,7 +4,7 @@ Not here: loading it (blas.py).
 """
 
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 from dobby_pipeline.inference.blas import available_cores, openblas, use_fast_blas
 from dobby_pipeline.inference.device import import_mlx
@@ -28,12 +28,7 @@ class BlasThreads:
     Its threads wait for each other by spinning. With a core to each thread two cores gave 194
     GFLOP/s where one gave 120; with one other busy process on them they gave 10 to 40, and a
     prompt that took 1.1 s on one thread took 8.6 s on two. So neither is right for good.
-
-    Attributes:
-        in_use: threads of a product in this process, and of what numpy does beside it.
     """
-
-    in_use: ClassVar[int] = available_cores()
 
     def __init__(self) -> None:
         mx = import_mlx()
@@ -44,26 +39,15 @@ class BlasThreads:
         self._right: Any = mx.random.normal((_INNER, _COLUMNS))
         mx.eval(self._left, self._right)
         self._next = 0.0
-        self._best = cores
 
-    def adjust(self, *, shared: bool) -> None:
-        """Try the choices if it is time to, and keep the fastest.
-
-        Args:
-            shared: whether another thread multiplies as well: then each gets half of the cores.
-        """
-        if not self._adjustable:
-            return
-        if shared:
-            _set_threads(max(1, self._choices[0] // 2))
-            return
-        if time.monotonic() >= self._next:
+    def adjust(self) -> None:
+        """Try the choices if it is time to, and keep the fastest."""
+        if self._adjustable and time.monotonic() >= self._next:
             seconds = {threads: self._seconds(threads) for threads in self._choices}
             most = self._choices[0]
             best = min(self._choices, key=seconds.__getitem__)
-            self._best = best if MUCH_FASTER * seconds[best] < seconds[most] else most
+            _set_threads(best if MUCH_FASTER * seconds[best] < seconds[most] else most)
             self._next = time.monotonic() + EVERY_S
-        _set_threads(self._best)
 
     def _seconds(self, threads: int) -> float:
         mx = import_mlx()
@@ -76,6 +60,4 @@ class BlasThreads:
 
 
 def _set_threads(threads: int) -> None:
-    if threads != BlasThreads.in_use:
-        openblas().scipy_openblas_set_num_threads(threads)
-        BlasThreads.in_use = threads
+    openblas().scipy_openblas_set_num_threads(threads)

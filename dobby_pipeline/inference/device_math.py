@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dobby_pipeline.inference.blas import available_cores
-from dobby_pipeline.inference.blas_threads import BlasThreads
 from dobby_pipeline.inference.device import import_mlx
 
 Floats = NDArray[np.float32]
@@ -176,7 +175,7 @@ def _threads() -> ThreadPoolExecutor:
 
 def _in_threads(compute: Callable[[int, int], None], count: int, elements: int = 0) -> None:
     """Call `compute(start, end)` over parts of range(count), in threads if there is much to do."""
-    parts = min(BlasThreads.in_use, count)
+    parts = min(available_cores(), count)
     if parts < 2 or (elements or count) <= _ALONE:
         compute(0, count)
         return

@@ -1,7 +1,6 @@
 """Prompts being read: in batches, behind the beginnings that they share, before sessions write.
 
-Not here: which prompts (admission.py), what sessions make of them (sessions.py), the helper's
-thread (lane.py).
+Not here: which prompts (admission.py), what sessions make of them (sessions.py).
 """
 
 import math
@@ -14,10 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dobby_pipeline.inference.admission import Job
-from dobby_pipeline.inference.blas import available_cores
 from dobby_pipeline.inference.device import Kind, import_mlx
 from dobby_pipeline.inference.kv_cache import Layer, PromptCache
-from dobby_pipeline.inference.lane import Lane
 from dobby_pipeline.inference.work import Work
 
 PREFILL_STEP = {"cpu": 256, "metal": 2048, "cuda": 2048}
@@ -47,14 +44,12 @@ class Reading:
     Attributes:
         tokens: [batch, longest] of what comes behind the opening, padded at the end.
         done: columns that are read.
-        is_dropped: whether nobody wants it any more.
     """
 
     jobs: list[Job]
     caches: list[PromptCache]
     tokens: Integers
     done: int = 0
-    is_dropped: bool = False
 
     @property
     def layers(self) -> list[Layer]:
@@ -63,32 +58,20 @@ class Reading:
 
 
 class Reader:
-    """Reads prompts on the thread that made it, and on the CPU on a lane beside it.
-
-    Two products side by side, on half of the cores each, are faster than one on all of them: there
-    threads wait for each other at each of some 200 products of a prompt, and for all that is not
-    a product. The lane reads while sessions write.
-    """
+    """Prompts that wait to be read, and the beginnings that were."""
 
     def __init__(self, network: Any, kind: Kind, work: Work) -> None:
         self._network = network
         self._kind: Kind = kind
         self._work = work
-        self._lane = Lane(self._read_whole) if kind == "cpu" and available_cores() > 1 else None
-        self._beside: Reading | None = None  # what the lane reads
         self._waiting: deque[Reading] = deque()
         # Keys and values of beginnings that prompts share; the one used last at the end.
         self._openings: dict[tuple[int, ...], list[Layer]] = {}
 
     @property
     def waits(self) -> bool:
-        """Whether there is something for this thread to read."""
+        """Whether there is something to read."""
         return bool(self._waiting)
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether the lane is reading."""
-        return self._beside is not None
 
     def add(self, jobs: Sequence[Job]) -> None:
         """Let prompts wait, in batches of one beginning and about one length."""
@@ -102,16 +85,6 @@ class Reader:
             for start in range(0, len(same), size):
                 self._waiting.append(self._reading(opening, same[start : start + size]))
 
-    def share(self, *, writing: bool) -> None:
-        """Give the lane a batch, if it is idle and that leaves this thread something to do.
-
-        Args:
-            writing: whether sessions write meanwhile.
-        """
-        if self._lane and not self._beside and len(self._waiting) > (not writing):
-            self._beside = self._waiting.pop()
-            self._lane.give(self._beside)
-
     def read(self) -> tuple[int, Reading | None]:
         """The next part of the first batch that waits.
 
@@ -120,36 +93,22 @@ class Reader:
         """
         reading = self._waiting[0]
         self._work.parts += 1
-        count = self._read_part(reading)
+        part = reading.tokens[:, reading.done : reading.done + PREFILL_STEP[self._kind]]
+        if part.size:
+            self._compute(part, reading.caches)
+        reading.done += part.shape[1]
         if reading.done < reading.tokens.shape[1]:
-            return count, None
-        return count, self._waiting.popleft()
-
-    def read_beside(self, *, wait: bool = False) -> Reading | None:
-        """The batch that the lane has read; None if there is none, or not yet and not waited for.
-
-        Raises:
-            What reading it raised.
-        """
-        reading = self._lane.done(wait=wait) if self._lane else None
-        if reading is None:
-            return None
-        self._work.parts += wait
-        self._beside = None
-        return None if reading.is_dropped else reading
+            return part.size, None
+        return part.size, self._waiting.popleft()
 
     def clear(self) -> None:
         """Drop all batches."""
         self._waiting.clear()
-        if self._beside:
-            self._beside.is_dropped = True
 
     def close(self) -> None:
-        """Free what it holds and end the lane."""
+        """Free what it holds."""
         self.clear()
         self._openings.clear()
-        if self._lane:
-            self._lane.close()
 
     def _batch(self, longest: int) -> int:
         """Prompts computed together, of so many tokens behind their opening at most."""
@@ -186,17 +145,6 @@ class Reader:
         for start in range(0, len(opening), size):
             self._compute(np.array([opening[start : start + size]]), caches)
         return [cache.layer for cache in caches]
-
-    def _read_whole(self, reading: Reading) -> None:
-        while reading.done < reading.tokens.shape[1] and not reading.is_dropped:
-            self._read_part(reading)
-
-    def _read_part(self, reading: Reading) -> int:
-        part = reading.tokens[:, reading.done : reading.done + PREFILL_STEP[self._kind]]
-        if part.size:
-            self._compute(part, reading.caches)
-        reading.done += part.shape[1]
-        return part.size
 
     def _compute(self, tokens: Integers, caches: list[PromptCache]) -> None:
         mx = import_mlx()

@@ -127,21 +127,19 @@ class Sessions:
         Args:
             filling: whether more jobs will come soon.
         """
-        self._reader.share(writing=bool(self._running))
         if self._threads:
-            self._threads.adjust(shared=self._reader.is_shared)
-        self._begin(self._reader.read_beside())
+            self._threads.adjust()
         starving = self._running and self._read_since >= PREFILL_BETWEEN[self._kind]
         if self._reader.waits and not starving:
             count, reading = self._reader.read()
             self._read_since += count
-            self._begin(reading)
+            if reading:
+                self._begin(reading)
             return []
         self._read_since = 0
         if not self._running:
-            self._begin(self._reader.read_beside(wait=True))
             return []
-        if not filling and not self._reader.waits and not self._reader.is_shared:
+        if not filling and not self._reader.waits:
             self._shrink()
         step = self._asked()
         if self._kind != "cpu":  # where there is nothing to overlap with: numpy has computed it
@@ -166,10 +164,8 @@ class Sessions:
         self._reader.close()
         self._steps.clear()
 
-    def _begin(self, reading: Reading | None) -> None:
+    def _begin(self, reading: Reading) -> None:
         """Have the sessions of a batch that is read write from the next step on."""
-        if reading is None:
-            return
         layers, sessions = reading.layers, [self._active[job.uid] for job in reading.jobs]
         self._make_room(layers)
         write_rows(self._state["layers"], [session.row for session in sessions], layers)

@@ -3,15 +3,11 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from itertools import cycle
-from typing import Any
 
 import pytest
 
-from dobby_pipeline.inference.blas import available_cores
 from dobby_pipeline.inference.models.manifests import Manifest
 from dobby_pipeline.inference.pool import PoolError, SessionPool
-from dobby_pipeline.inference.reading import Reader
 from dobby_pipeline.inference.requests import Completion, Refusal, Request
 from dobby_pipeline.inference.sessions import Sessions
 from dobby_pipeline_tests.inference.tiny_model import SENTENCE
@@ -111,67 +107,6 @@ def test_the_jobs_of_a_thread_that_ends_in_the_middle_are_done_by_another(
     with SessionPool(sentence_model, sessions=4) as pool:
         assert len(answered(pool, 12)) == 12
         assert pool.stats().fallbacks == 1
-
-
-def uneven_requests(count: int) -> Iterator[Request]:
-    """Some end while others write, so that there is something to read meanwhile."""
-    lengths = cycle((2, 24))
-    return (Request(str(n), f"Say it {n}.", max_tokens=next(lengths)) for n in range(count))
-
-
-@pytest.fixture
-def on_lane(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
-    """Have something happen in the first part of a prompt that the lane beside a session reads."""
-    if available_cores() < 2:
-        pytest.skip("one core has no lane")
-    compute = Reader._compute
-    happened = False
-
-    def choose(fault: Callable[[], None]) -> None:
-        def faulty(self: Reader, *what: Any) -> None:
-            nonlocal happened
-            if "lane" in threading.current_thread().name and not happened:
-                happened = True
-                fault()
-            compute(self, *what)
-
-        monkeypatch.setattr(Reader, "_compute", faulty)
-
-    return choose
-
-
-def test_what_fails_beside_the_sessions_is_taken_over_like_any_step(
-    sentence_model: Manifest, on_lane: Callable[[Callable[[], None]], None]
-) -> None:
-    def fail() -> None:
-        raise RuntimeError("no memory on the lane")
-
-    on_lane(fail)
-    with SessionPool(sentence_model, sessions=4) as pool:
-        results = list(pool.generate(uneven_requests(12)))
-        assert pool.stats().fallbacks == 1
-    assert len(results) == 12
-    assert all(isinstance(result, Completion) for result in results)
-
-
-def test_a_batch_that_was_dropped_while_the_lane_read_it_begins_no_session(
-    sentence_model: Manifest, on_lane: Callable[[Callable[[], None]], None]
-) -> None:
-    reached, dropped = threading.Event(), threading.Event()
-
-    def wait() -> None:
-        reached.set()
-        assert dropped.wait(60)
-
-    on_lane(wait)
-    with SessionPool(sentence_model, sessions=4) as pool:
-        asked = pool.generate(uneven_requests(12))
-        next(asked)
-        assert reached.wait(60)
-        del asked
-        dropped.set()
-        assert len(answered(pool, 12)) == 12
-        assert pool.stats().fallbacks == 0
 
 
 def test_a_prompt_that_the_tokenizer_refuses_fails_alone(sentence_model: Manifest) -> None:
