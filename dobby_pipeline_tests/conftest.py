@@ -25,7 +25,7 @@ LONGEST = (
     "test_soak_processes.py",
     "test_run_worker.py",
     "test_ui.py",
-    "test_batch.py",
+    "test_warm_worker.py",
     "test_daemon.py",
     "test_distributed.py",
 )
