@@ -4,7 +4,6 @@ Not here: what a subcommand does. Each is imported when it is called, so that `d
 does not wait for Dagster, nor anything but a summary for MLX.
 """
 
-import gc
 import importlib
 import os
 import sqlite3
@@ -36,10 +35,6 @@ _COMMANDS = {
 
 _DAMAGED = sqlite3.DatabaseError
 
-_GARBAGE_AFTER = 50_000
-"""New objects after which Python looks for garbage. By itself after 700, and so it went through
-what was imported again and again: a tenth of a small run's processor time."""
-
 
 class _LazyGroup(click.Group):
     """Imports a subcommand's module when it is asked for."""
@@ -62,7 +57,6 @@ def dobby() -> None:
 
 def main() -> None:
     """Run the command; errors that a user can act on are one line and an exit status."""
-    gc.set_threshold(_GARBAGE_AFTER)
     try:
         dobby.main(standalone_mode=False)
     except DobbyError as error:
