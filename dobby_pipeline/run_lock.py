@@ -67,7 +67,7 @@ def held_if_dead(instance: dg.DagsterInstance, run_id: str) -> Generator[bool]:
         return
     with file:
         # The kernel drops a dead process's lock. The path is gone if another one settled the run.
-        yield _lock(file) and path.exists()
+        yield locked(file) and path.exists()
 
 
 def settle_dead_runs(instance: dg.DagsterInstance) -> None:
@@ -90,7 +90,8 @@ def _path(instance: dg.DagsterInstance, run_id: str) -> Path:
     return Path(instance.root_directory) / FOLDER / f"{run_id}.lock"
 
 
-def _lock(file: IO[str]) -> bool:
+def locked(file: IO[str]) -> bool:
+    """Take the lock of an open file; False where another one has it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -10,9 +10,10 @@ import fcntl
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import IO
 
 import dagster as dg
+
+from dobby_pipeline.run_lock import locked
 
 FOLDER = "warm_worker"
 _RUN = ".run"
@@ -102,13 +103,5 @@ def _wake(folder: Path, start: Callable[[int], None]) -> None:
     new.rename(folder / _GIVER)  # the worker reads it at any time
     # The lock belongs to the open file, which the process that is started holds until its end.
     with (folder / "worker.lock").open("w") as file:
-        if _locked(file):
+        if locked(file):
             start(file.fileno())
-
-
-def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
