@@ -32,7 +32,7 @@ from dobby_pipeline.quality.form import (
 from dobby_pipeline.quality.grounding import grounded_share, grounding
 from dobby_pipeline.quality.opposites import opposite
 from dobby_pipeline.quality.reading import Candidate, Reading
-from dobby_pipeline.quality.relevance import astray, content_share, relevance
+from dobby_pipeline.quality.relevance import astray, content_share, mixed_up, relevance
 from dobby_pipeline.quality.statuses import PUBLISHED, QUARANTINED
 
 __all__ = ["PUBLISHED", "QUARANTINED", "RULES", "Candidate", "Measurements", "Verdict", "judge"]
@@ -92,6 +92,7 @@ RULES: tuple[Rule, ...] = (
     inverted,
     relevance,
     astray,
+    mixed_up,
 )
 
 

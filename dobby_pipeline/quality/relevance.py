@@ -5,9 +5,10 @@ function that happens to use the same words is not told apart, and docs/quality.
 """
 
 import math
+import re
 
 from dobby_pipeline.quality.english import ENGLISH
-from dobby_pipeline.quality.reading import Reading, sentences_of, stem, subwords
+from dobby_pipeline.quality.reading import Reading, quoted, sentences_of, stem, subwords
 from dobby_pipeline.quality.word_evidence import (
     MIN_LETTERS,
     CodeWords,
@@ -50,6 +51,17 @@ of those that were read 9 were wrong and 8 said nothing; of 24 between a quarter
 wrong. What then stands in is what the authors say."""
 
 _ANY_SUMMARY = frozenset(map(stem, ENGLISH))
+
+_IS_A = re.compile(
+    r"^(?:[\w`-]+ ){1,4}is (?:an?|the) (?:[\w-]+ ){0,3}?([\w-]{3,40})"
+    r"(?= (?:and|by|for|from|in|of|on|that|to|used|where|which|whose|with|written)\b|[.,;:]|$)",
+    re.IGNORECASE,
+)
+_MADE_OR_USED = re.compile(
+    r"\b(?:against|from|in|into|on|over|to|with) (?:(?:an?|any|each|its|one|the|your) )?"
+    r"(?:[\w-]+ ){0,3}$",
+    re.IGNORECASE,
+)
 
 
 def relevance(reading: Reading) -> str | None:
@@ -113,6 +125,22 @@ def astray(reading: Reading) -> str | None:
     if len(theirs) < MIN_CONTENT_WORDS or shared >= MIN_AUTHORS_SHARE * least:
         return None
     return f"astray: {shared} of the {len(own)} words that it begins with are its authors'"
+
+
+def mixed_up(reading: Reading) -> str | None:
+    """It says that the software is what its authors say that it makes or works on: `is a database`
+    of what `turns code into a database`. Small models like to begin so, and drop the verb.
+
+    Where the authors themselves call it that, in one place at least, it stands.
+    """
+    about = reading.candidate.about
+    found = _IS_A.match(reading.sentences[0].strip()) if about and reading.sentences else None
+    if found is None:
+        return None
+    named = list(re.finditer(rf"\b{re.escape(found[1])}\b", about, re.IGNORECASE))
+    if not named or not all(_MADE_OR_USED.search(about[: place.start()]) for place in named):
+        return None
+    return f"mixed_up: its authors make or use what it is said to be, a {quoted(found[1])}"
 
 
 def _stems(texts: list[str]) -> set[str]:

@@ -104,6 +104,25 @@ def test_a_roll_up_says_what_its_authors_say(text, is_astray):
     assert rules(text, code="", about="Utilities.", **told) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "about", "is_refused"),
+    [
+        ("This software is a database of summaries that can be trusted.", ABOUT, True),
+        ("Dobby is a local database of summaries for teams.", ABOUT, True),
+        ("It is a database of summaries.", "It keeps summaries in a local database.", True),
+        ("This software turns repositories into a database of summaries.", ABOUT, False),
+        ("This software is a database of summaries.", "# Dobby\n\nA database of summaries.", False),
+        ("Dobby is a database of summaries.", f"A database of summaries. {ABOUT}", False),
+        ("Requests is a simple HTTP library.", "Requests is an HTTP library for people.", False),
+        ("This is a summariser of repositories.", ABOUT, False),
+    ],
+)
+def test_software_is_not_what_it_makes_or_uses(text, about, is_refused):
+    found = rules(text, code="", about=about, level="repo")
+    assert ("mixed_up" in found) == is_refused
+    assert "mixed_up" not in rules(text, code="", level="repo")
+
+
 def test_forms_of_a_word_in_y_have_one_stem():
     for forms in ("retry retries retried", "entry entries", "query queries", "apply applied"):
         assert len(set(map(stem, forms.split()))) == 1
