@@ -13,17 +13,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from dobby_pipeline.logs import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 _log = logger(__name__)
 
 _PACKAGE = "scipy-openblas32"
 _ROUTINES = ("cblas_sgemm", "cblas_dgemm", "cblas_cgemm")
 """All that libmlx.so takes from a BLAS by itself; its LAPACK keeps the BLAS that it came with."""
+
+_BY_ROWS, _AS_IT_IS, _TRANSPOSED = 101, 111, 112
+"""Of cblas.h."""
 
 MEASURED_S = 2.0
 """The reference BLAS makes three products in that time, and more of them would tell nothing."""
@@ -102,6 +110,55 @@ def measure_gflops(size: int = 768, repeats: int = 5) -> float:
             if time.perf_counter() - begun > MEASURED_S:
                 break
     return 2 * size**3 / best / 1e9
+
+
+def multiply(left: Any, right: Any, out: Any, *, add: bool = False) -> None:
+    """`out = left @ right` of float32 matrices of numpy, or `out += left @ right`.
+
+    Args:
+        left: [m, k], its rows contiguous.
+        right: [k, n]; its rows contiguous, or its columns: the transpose of such a matrix.
+        out: [m, n], its rows contiguous.
+    """
+    transposed = right.strides[0] == right.itemsize and right.strides[1] != right.itemsize
+    (rows, inner), columns = left.shape, right.shape[1]
+    _sgemm()(
+        _BY_ROWS,
+        _AS_IT_IS,
+        _TRANSPOSED if transposed else _AS_IT_IS,
+        rows,
+        columns,
+        inner,
+        1.0,
+        left.ctypes.data,
+        left.strides[0] // left.itemsize,
+        right.ctypes.data,
+        right.strides[1 if transposed else 0] // right.itemsize,
+        1.0 if add else 0.0,
+        out.ctypes.data,
+        out.strides[0] // out.itemsize,
+    )
+
+
+@contextmanager
+def one_thread() -> "Generator[None]":
+    """Products on the thread that asks for them, where several threads do."""
+    library = openblas()
+    before = library.scipy_openblas_get_num_threads()
+    library.scipy_openblas_set_num_threads(1)
+    try:
+        yield
+    finally:
+        library.scipy_openblas_set_num_threads(before)
+
+
+@cache
+def _sgemm() -> "Callable[..., None]":
+    call = openblas().cblas_sgemm
+    number, pointer, real = ctypes.c_int, ctypes.c_void_p, ctypes.c_float
+    call.argtypes = [*[number] * 6, real, pointer, number, pointer, number, real, pointer, number]
+    call.restype = None
+    return call
 
 
 @cache

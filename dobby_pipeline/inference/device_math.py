@@ -62,7 +62,7 @@ def swiglu(gate: Any, up: Any) -> Any:
                 np.divide(part, scaled, out=part)
                 part *= ups[first:last]
 
-    _in_threads(compute, gates.size)
+    in_threads(compute, gates.size)
     return gate
 
 
@@ -108,7 +108,7 @@ def attention(
             np.exp(part, out=part)
             part.sum(axis=-1, out=sums[row])
 
-    _in_threads(compute, batch, table.size)
+    in_threads(compute, batch, table.size)
     # Divided afterwards: a row has fewer numbers then.
     out = (scores @ values) / mx.array(sums.reshape(batch, groups, rows, 1))
     return out.reshape(batch, heads, length, size)
@@ -125,7 +125,7 @@ def log_sum_exp(logits: Any) -> Any:
             top = rows[row].max()
             found[row] = top + np.log(np.exp(rows[row] - top).sum())
 
-    _in_threads(compute, rows.shape[0], rows.size)
+    in_threads(compute, rows.shape[0], rows.size)
     return mx.array(found)
 
 
@@ -173,7 +173,7 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(available_cores(), "dobby-math")
 
 
-def _in_threads(compute: Callable[[int, int], None], count: int, elements: int = 0) -> None:
+def in_threads(compute: Callable[[int, int], None], count: int, elements: int = 0) -> None:
     """Call `compute(start, end)` over parts of range(count), in threads if there is much to do."""
     parts = min(available_cores(), count)
     if parts < 2 or (elements or count) <= _ALONE:

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dobby_pipeline.inference.admission import Job
+from dobby_pipeline.inference.cpu_network import CpuNetwork
 from dobby_pipeline.inference.device import Kind, import_mlx
 from dobby_pipeline.inference.kv_cache import Layer, PromptCache
 from dobby_pipeline.inference.work import Work
 
-PREFILL_STEP = {"cpu": 256, "metal": 2048, "cuda": 2048}
-"""Prompt tokens of a session computed at once. On the CPU attention's scores are stored whole:
-4 sessions x 9 heads x 256 x 1,500 tokens take 55 MB in float32."""
+PREFILL_STEP = {"cpu": 1_024, "metal": 2_048, "cuda": 2_048}
+"""Prompt tokens of a session computed at once."""
 
-PREFILL_TOKENS = {"cpu": 1_024, "metal": 16_384, "cuda": 32_768}
+PREFILL_TOKENS = {"cpu": 2_048, "metal": 16_384, "cuda": 32_768}
 """Tokens of all prompts of a batch computed at once, at most."""
 
 READ_STEP = 64
@@ -43,18 +43,24 @@ class Reading:
 
     Attributes:
         tokens: [batch, longest] of what comes behind the opening, padded at the end.
+        lengths: [batch] tokens that are no padding.
         done: columns that are read.
     """
 
     jobs: list[Job]
     caches: list[PromptCache]
     tokens: Integers
+    lengths: list[int]
     done: int = 0
 
     @property
     def layers(self) -> list[Layer]:
         """Keys and values of what was read, a row a job; more rows where the batch is padded."""
         return [cache.layer for cache in self.caches]
+
+    def counts(self, columns: int) -> list[int]:
+        """Tokens of each row that the next columns hold."""
+        return [min(max(length - self.done, 0), columns) for length in self.lengths]
 
 
 class Reader:
@@ -95,7 +101,7 @@ class Reader:
         self._work.parts += 1
         part = reading.tokens[:, reading.done : reading.done + PREFILL_STEP[self._kind]]
         if part.size:
-            self._compute(part, reading.caches)
+            self._compute(part, reading.caches, reading.counts(part.shape[1]))
         reading.done += part.shape[1]
         if reading.done < reading.tokens.shape[1]:
             return part.size, None
@@ -127,7 +133,7 @@ class Reader:
         tokens = np.zeros((rows, length), np.int64)
         for row, rest in enumerate(rests):
             tokens[row, : len(rest)] = rest
-        return Reading(jobs, self._caches(opening), tokens)
+        return Reading(jobs, self._caches(opening), tokens, [len(rest) for rest in rests])
 
     def _caches(self, opening: tuple[int, ...]) -> list[PromptCache]:
         """Caches that hold an opening, which is read the first time."""
@@ -143,10 +149,14 @@ class Reader:
         caches = [PromptCache() for _ in self._network.layers]
         size = PREFILL_STEP[self._kind]
         for start in range(0, len(opening), size):
-            self._compute(np.array([opening[start : start + size]]), caches)
+            part = np.array([opening[start : start + size]])
+            self._compute(part, caches, [part.size])
         return [cache.layer for cache in caches]
 
-    def _compute(self, tokens: Integers, caches: list[PromptCache]) -> None:
+    def _compute(self, tokens: Integers, caches: list[PromptCache], counts: Sequence[int]) -> None:
+        if isinstance(self._network, CpuNetwork):
+            self._network.read(tokens, caches, counts)
+            return
         mx = import_mlx()
         self._network(mx.array(tokens), cache=caches)
         # A GPU gets the next part while it computes this one; the CPU has nothing beside itself.

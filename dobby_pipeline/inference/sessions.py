@@ -16,6 +16,7 @@ import numpy as np
 from dobby_pipeline.inference.admission import Job
 from dobby_pipeline.inference.blas_threads import BlasThreads
 from dobby_pipeline.inference.chat import Chat
+from dobby_pipeline.inference.cpu_network import on_cpu
 from dobby_pipeline.inference.device import Kind, import_mlx, wire_memory
 from dobby_pipeline.inference.kv_cache import (
     Layer,
@@ -90,13 +91,14 @@ class Sessions:
     ) -> None:
         self.work = Work()
         self._mx = import_mlx()
-        self._network = model.network
+        own = on_cpu(model.network) if kind == "cpu" else None
+        self._network: Any = own or model.network
         self._kind: Kind = kind
         self._most = sessions
         self._sampling = sampling
         self._choose = Chooser(sampling, kind)
         self._stops = Stops(chat, sampling.stop)
-        self._reader = Reader(model.network, kind, self.work)
+        self._reader = Reader(self._network, kind, self.work)
         self._threads = BlasThreads() if kind == "cpu" else None
         self._active: dict[int, _Session] = {}  # by their job's number
         self._running: dict[int, _Session] = {}  # by row
@@ -271,7 +273,7 @@ class Sessions:
         """One token of each row, and its log-probability; replaces the state's arrays."""
         mx, state = self._mx, self._state
         lengths, made, active = state["lengths"], state["made"], state["active"]
-        caches = step_caches(state["layers"], lengths, attended)
+        caches = step_caches(state["layers"], lengths, active, attended)
         logits = self._network(state["tokens"][:, None], cache=caches)[:, -1]
         random = state["random"] + mx.stack([made, mx.zeros_like(made)], axis=1)
         tokens, logprobs = self._choose(logits, state["written"], made, random.astype(mx.uint32))

@@ -34,12 +34,13 @@ if TYPE_CHECKING:
 
 _log = logger(__name__)
 
-CPU_PROMPT_TOKENS = 512
+CPU_SESSION_TOKENS = 1_024
 """On the CPU the KV cache has room for sessions x this: 20 sessions of SmolLM2 in float32 take
-470 MB. Longer prompts get fewer sessions: 20 of 1,400 tokens each ran 6 at a time, and the whole
-process stayed under 1.5 GB."""
+940 MB. Longer prompts get fewer sessions."""
 
-LEAST_TOKENS = 2 * CPU_PROMPT_TOKENS
+SHORT_PROMPT_TOKENS = 512
+
+LEAST_TOKENS = 2 * SHORT_PROMPT_TOKENS
 """Tokens of KV cache without which a model does not fit: one short prompt, and its copy while a
 batch grows or shrinks."""
 
@@ -288,7 +289,7 @@ def kv_tokens(plan: Plan, model: "Model", kind: Kind) -> int:
         ModelError: when not even one short prompt fits.
     """
     left = plan.memory_limit - model.nbytes
-    room = max((left - plan.beside()) // 2 // model.kv_bytes, CPU_PROMPT_TOKENS)
+    room = max((left - plan.beside()) // 2 // model.kv_bytes, SHORT_PROMPT_TOKENS)
     if left < LEAST_TOKENS * model.kv_bytes:
         needed = model.nbytes + LEAST_TOKENS * model.kv_bytes
         raise ModelError(
@@ -296,4 +297,4 @@ def kv_tokens(plan: Plan, model: "Model", kind: Kind) -> int:
             f"is {plan.memory_limit / 1e9:g}: raise DOBBY_MEMORY_LIMIT_GB or take a smaller model"
         )
     most = plan.sessions or AUTO_SESSIONS[kind]
-    return min(room, most * CPU_PROMPT_TOKENS) if kind == "cpu" else room
+    return min(room, most * CPU_SESSION_TOKENS) if kind == "cpu" else room

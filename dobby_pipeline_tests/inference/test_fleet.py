@@ -165,7 +165,7 @@ def test_beside_others_the_sessions_get_what_is_left(fleets, monkeypatch):
     first = seen[-1]
     texts(fleet.pool("two"))
     texts(fleet.pool("one"))
-    assert worker.CPU_PROMPT_TOKENS <= seen[-1] < first
+    assert worker.SHORT_PROMPT_TOKENS <= seen[-1] < first
 
 
 def test_an_idle_model_keeps_its_weights_and_not_the_keys_of_what_it_said(fleets):

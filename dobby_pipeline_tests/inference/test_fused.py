@@ -1,33 +1,12 @@
 """Layers of fewer products and kernels say what the layers say that they replace."""
 
-from importlib import import_module
 from typing import Any
 
 import pytest
 
 from dobby_pipeline.inference.device import choose_device, import_mlx
 from dobby_pipeline.inference.kv_cache import PromptCache, StepCache
-
-SHAPE = {
-    "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "vocab_size": 50, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
-    "max_position_embeddings": 512, "tie_word_embeddings": True,
-}  # fmt: skip
-
-
-def network_of(kind: str) -> Any:
-    """A model of mlx-lm with random weights, biases included."""
-    mx = import_mlx()
-    from mlx.utils import tree_map
-
-    module: Any = import_module(f"mlx_lm.models.{kind}")
-    network = module.Model(module.ModelArgs.from_dict({**SHAPE, "model_type": kind}))
-
-    def drawn(weight: Any) -> Any:
-        return mx.random.normal(weight.shape) / 8
-
-    network.update(tree_map(drawn, network.parameters()))
-    return network
+from dobby_pipeline_tests.inference.networks import network_of
 
 
 @pytest.mark.parametrize("kind", ["llama", "qwen2"])
@@ -75,7 +54,7 @@ def test_the_kernel_for_a_step_is_attention(groups: int, size: int) -> None:
     queries = mx.random.normal((rows, heads * groups, 1, size))
     keys, values = (mx.random.normal((rows, heads, capacity, size)) for _ in range(2))
     offset = mx.array([0, 3, 127, 128, 299])
-    cache = StepCache([keys, values], offset, None, capacity)
+    cache = StepCache([keys, values], offset, None, None, capacity)
     mask = (mx.arange(capacity)[None] <= offset[:, None])[:, None, None]
     scale = size**-0.5
     expected = mx.fast.scaled_dot_product_attention(queries, keys, values, scale=scale, mask=mask)

@@ -7,7 +7,7 @@ from dobby_pipeline.inference.sessions import Sessions
 
 
 def test_sessions_times_longest_stays_under_the_budget(random_model, monkeypatch):
-    monkeypatch.setattr(worker, "CPU_PROMPT_TOKENS", 256)  # 8 sessions x 256 tokens
+    monkeypatch.setattr(worker, "CPU_SESSION_TOKENS", 256)  # 8 sessions x 256 tokens
     seen: list[tuple[int, int]] = []
     step = Sessions.step
 
