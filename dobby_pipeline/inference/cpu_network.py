@@ -4,22 +4,34 @@ MLX computes whatever is no matrix product on one thread, each operation over wh
 core's cache holds. Here each core takes prompts of its own from the first layer to the last, and
 what lies between two products stays with it.
 
-Not here: the products (blas.py), and models of other families (device_math.py).
+Not here: what a layer is made of (cpu_layers.py), the products (blas.py), and models of other
+families (device_math.py).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dobby_pipeline.inference.blas import available_cores, multiply, one_thread, use_fast_blas
+from dobby_pipeline.inference.cpu_layers import (
+    Block,
+    Floats,
+    Rotation,
+    numbers,
+    product,
+    rms_norm,
+)
 from dobby_pipeline.inference.device import import_mlx
-from dobby_pipeline.inference.device_math import Floats, in_threads
+from dobby_pipeline.inference.device_math import in_threads
 from dobby_pipeline.inference.kv_cache import PromptCache, StepCache
 
 _FAMILIES = frozenset({"mlx_lm.models.llama", "mlx_lm.models.qwen2"})
+
+_ROTATIONS = frozenset({"RoPE", "Llama3RoPE"})
+"""Others of mlx-lm turn a position by what the length of the whole text is."""
 
 _SCORES = 131_072
 """Scores of a head that are computed at once, so that the passes over them stay in a core's cache:
@@ -34,21 +46,16 @@ product, at 0.9 ms a token for 0.7 on two cores."""
 
 Counts = Sequence[int]
 
-_POSITIONS = 2_048
-"""Whose rotations are computed at first; twice as many whenever they do not suffice."""
-
 
 def on_cpu(network: Any) -> "CpuNetwork | None":
     """A model of mlx-lm in float32, to be called in its place; None for what is not done here."""
-    args = network.args
-    plain = (
-        type(network).__module__ in _FAMILIES
-        and getattr(args, "sliding_window", None) is None
-        and network.model.layers[0].self_attn.rope.dims == _head_size(args)
-    )
-    if not plain or use_fast_blas().name != "OpenBLAS":
+    if type(network).__module__ not in _FAMILIES or use_fast_blas().name != "OpenBLAS":
         return None
-    return CpuNetwork(network)
+    blocks = network.model.layers
+    rope = blocks[0].self_attn.rope
+    turns_all = type(rope).__name__ in _ROTATIONS and rope.dims == _head_size(network.args)
+    slides = any(getattr(block, "use_sliding", False) for block in blocks)
+    return CpuNetwork(network) if turns_all and not slides else None
 
 
 class CpuNetwork:
@@ -60,16 +67,16 @@ class CpuNetwork:
 
     def __init__(self, network: Any) -> None:
         args, model = network.args, network.model
-        self.layers = [_Layer.of(block) for block in model.layers]
-        self._embeddings = _numbers(model.embed_tokens.weight)
-        self._norm = _numbers(model.norm.weight)
+        self.layers = [Block.of(block) for block in model.layers]
+        self._embeddings = numbers(model.embed_tokens.weight)
+        self._norm = numbers(model.norm.weight)
         tied = getattr(args, "tie_word_embeddings", False)
-        self._head = self._embeddings if tied else _numbers(network.lm_head.weight)
+        self._head = self._embeddings if tied else numbers(network.lm_head.weight)
         self._eps = float(args.rms_norm_eps)
         self._heads: int = args.num_attention_heads
         self._groups: int = args.num_key_value_heads
         self._size = _head_size(args)
-        self._rotation = _Rotation(model.layers[0].self_attn.rope, self._size)
+        self._rotation = Rotation(model.layers[0].self_attn.rope, self._size)
 
     def __call__(self, tokens: Any, cache: Sequence[StepCache]) -> Any:
         """A step: a token of each row, whose keys and values go into the cache of each layer.
@@ -93,6 +100,7 @@ class CpuNetwork:
         """
         begun = caches[0].offset
         stored = [self._extended(cache, *tokens.shape) for cache in caches]
+        self._rotation.reach(begun + tokens.shape[1])
         shares = _shares(counts, available_cores())
 
         def read(first: int, last: int) -> None:
@@ -112,10 +120,10 @@ class CpuNetwork:
         shape = rows, self._groups, begun + count, self._size
         cache.keys, cache.values = mx.zeros(shape), mx.zeros(shape)
         mx.eval(cache.keys, cache.values)
-        made = _numbers(cache.keys), _numbers(cache.values)
+        made = numbers(cache.keys), numbers(cache.values)
         for new, old in zip(made, before, strict=True):
             if old is not None:
-                new[:, :, :begun] = _numbers(old)
+                new[:, :, :begun] = numbers(old)
         return made
 
     def _read_rows(
@@ -127,17 +135,15 @@ class CpuNetwork:
     ) -> None:
         """Tokens of some rows, one row's behind another's, into [B, KV heads, begun + L, D]."""
         heads, groups, size = self._heads, self._groups, self._size
-        ends = np.cumsum([len(row) for row in tokens]).tolist()
-        spans = [
-            (row, end - len(own), end) for row, own, end in zip(rows, tokens, ends, strict=True)
-        ]
+        ends = list(accumulate(map(len, tokens)))
+        spans = list(zip(rows, [0, *ends[:-1]], ends, strict=True))
         places = np.concatenate([np.arange(begun, begun + len(row)) for row in tokens])
         turns = tuple(part[:, None] for part in self._rotation.of(places))
         x = self._embeddings[np.concatenate(tokens)]
         attended = np.empty((len(x), heads, size), np.float32)
         last = self.layers[-1]
         for layer, (keys, values) in zip(self.layers, stored, strict=True):
-            normed = _rms_norm(x, layer.input_norm, self._eps)
+            normed = rms_norm(x, layer.input_norm, self._eps)
             new_keys = layer.key(normed).reshape(-1, groups, size)
             self._rotation.turn(new_keys, turns)
             new_values = layer.value(normed).reshape(-1, groups, size)
@@ -160,15 +166,16 @@ class CpuNetwork:
         held: NDArray[np.int64] = np.asarray(caches[0].offset)
         rows = np.flatnonzero(np.asarray(caches[0].active))
         places = held[rows]
+        self._rotation.reach(int(places.max()) + 1)
         turns = tuple(part[:, None] for part in self._rotation.of(places))
         x = self._embeddings[tokens[rows]]
         attended = np.empty((len(rows), groups, heads // groups, size), np.float32)
         elements = 2 * groups * size * int(places.sum())
         for layer, cache in zip(self.layers, caches, strict=True):
-            normed = _rms_norm(x, layer.input_norm, self._eps)
+            normed = rms_norm(x, layer.input_norm, self._eps)
             new = layer.key(normed).reshape(-1, groups, size)
             self._rotation.turn(new, turns)
-            keys, values = map(_numbers, cache.layer)
+            keys, values = map(numbers, cache.layer)
             keys[rows, :, places] = new
             values[rows, :, places] = layer.value(normed).reshape(-1, groups, size)
             asked = self._queries(layer, normed, turns).reshape(attended.shape)
@@ -190,10 +197,10 @@ class CpuNetwork:
             in_threads(attend, len(rows), elements)
             layer.finish(x, attended.reshape(len(rows), -1), self._eps)
         logits = np.zeros((len(tokens), self._head.shape[0]), np.float32)
-        logits[rows] = _product(_rms_norm(x, self._norm, self._eps), self._head)
+        logits[rows] = product(rms_norm(x, self._norm, self._eps), self._head)
         return logits
 
-    def _queries(self, layer: "_Layer", normed: Floats, turns: tuple[Floats, ...]) -> Floats:
+    def _queries(self, layer: "Block", normed: Floats, turns: tuple[Floats, ...]) -> Floats:
         """[n, heads, D], rotated and scaled."""
         queries = layer.query(normed).reshape(-1, self._heads, self._size)
         self._rotation.turn(queries, turns)
@@ -246,142 +253,6 @@ def _weights(scores: Floats) -> Floats:
     scores -= scores.max(axis=-1, keepdims=True)
     np.exp(scores, out=scores)
     return scores.sum(axis=-1, keepdims=True)
-
-
-@dataclass(slots=True)
-class _Linear:
-    """A product with a weight, [out, in], and its bias."""
-
-    weight: Floats
-    bias: Floats | None
-
-    @classmethod
-    def of(cls, module: Any) -> Self:
-        """From mlx's module."""
-        bias = module.get("bias")
-        return cls(_numbers(module.weight), None if bias is None else _numbers(bias))
-
-    def __call__(self, x: Floats) -> Floats:
-        out = _product(x, self.weight)
-        if self.bias is not None:
-            out += self.bias
-        return out
-
-    def add(self, x: Floats, out: Floats) -> None:
-        """Add the product to `out`."""
-        multiply(x, self.weight.T, out, add=True)
-        if self.bias is not None:
-            out += self.bias
-
-
-@dataclass(slots=True)
-class _Layer:
-    input_norm: Floats
-    query: _Linear
-    key: _Linear
-    value: _Linear
-    attended: _Linear
-    mlp_norm: Floats
-    gate: _Linear
-    up: _Linear
-    down: _Linear
-
-    @classmethod
-    def of(cls, block: Any) -> Self:
-        """From mlx-lm's."""
-        attention, mlp = block.self_attn, block.mlp
-        return cls(
-            _numbers(block.input_layernorm.weight),
-            _Linear.of(attention.q_proj),
-            _Linear.of(attention.k_proj),
-            _Linear.of(attention.v_proj),
-            _Linear.of(attention.o_proj),
-            _numbers(block.post_attention_layernorm.weight),
-            _Linear.of(mlp.gate_proj),
-            _Linear.of(mlp.up_proj),
-            _Linear.of(mlp.down_proj),
-        )
-
-    def finish(self, x: Floats, attended: Floats, eps: float) -> None:
-        """Add what attention found, and then the MLP's part (SwiGLU, Shazeer 2020), to `x`."""
-        self.attended.add(attended, x)
-        normed = _rms_norm(x, self.mlp_norm, eps)
-        gate, up = self.gate(normed), self.up(normed)
-        up *= gate
-        np.negative(gate, out=gate)
-        with np.errstate(over="ignore"):  # may be infinite: divided by infinity is right
-            np.exp(gate, out=gate)
-        gate += 1
-        up /= gate
-        self.down.add(up, x)
-
-
-class _Rotation:
-    """Rotary position embeddings, as the model's own module makes them."""
-
-    def __init__(self, rope: Any, size: int) -> None:
-        self._rope, self._size = rope, size
-        self._interleaved = bool(rope.traditional)
-        self._turns: tuple[Floats, ...] = ()
-        self._count = 0
-
-    def of(self, places: NDArray[np.int64]) -> tuple[Floats, ...]:
-        """What `turn` needs for these positions, each [positions, D / 2]."""
-        most = int(places.max()) + 1
-        if most > self._count:
-            self._count = max(_POSITIONS, 1 << (most - 1).bit_length())
-            self._turns = self._table(self._count)
-        return tuple(part[places] for part in self._turns)
-
-    def turn(self, x: Floats, turns: tuple[Floats, ...]) -> None:
-        """Rotate [..., D], whose last axis is contiguous, in place."""
-        if self._interleaved:  # neighbours are a complex number
-            numbers = x.view(np.complex64)
-            numbers *= turns[0]
-            return
-        cos, sin = turns
-        half = self._size // 2
-        first, second = x[..., :half], x[..., half:]
-        from_first, from_second = first * sin, second * sin
-        first *= cos
-        first -= from_second
-        second *= cos
-        second += from_first
-
-    def _table(self, count: int) -> tuple[Floats, ...]:
-        """What becomes of (1, 0) tells cosine and sine, whichever way they are scaled."""
-        mx = import_mlx()
-        ones = np.zeros((1, 1, count, self._size), np.float32)
-        half = self._size // 2
-        ones[..., 0 :: 2 if self._interleaved else 1] = 1
-        if not self._interleaved:
-            ones[..., half:] = 0
-        turned = np.array(self._rope(mx.array(ones), offset=0))[0, 0]
-        if self._interleaved:
-            return (turned.view(np.complex64),)
-        return turned[:, :half].copy(), turned[:, half:].copy()
-
-
-def _rms_norm(x: Floats, weight: Floats, eps: float) -> Floats:
-    """Root mean square normalisation (Zhang, Sennrich 2019) of [n, width]."""
-    means = np.einsum("ij,ij->i", x, x)
-    means /= x.shape[1]
-    means += eps
-    np.sqrt(means, out=means)
-    normed: Floats = x / means[:, None]
-    normed *= weight
-    return normed
-
-
-def _product(x: Floats, weight: Floats) -> Floats:
-    out = np.empty((x.shape[0], weight.shape[0]), np.float32)
-    multiply(x, weight.T, out)
-    return out
-
-
-def _numbers(array: Any) -> Floats:
-    """MLX's float32 array as numpy's, on the same memory."""
-    return np.asarray(array)
 
 
 def _head_size(args: Any) -> int:

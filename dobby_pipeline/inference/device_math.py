@@ -1,4 +1,5 @@
-"""Two functions of mlx-lm's models, done otherwise on the CPU, where MLX is slow at them.
+"""Two functions of mlx-lm's models, done otherwise on the CPU, where MLX is slow at them: for the
+models that have no forward pass of their own there (cpu_network.py).
 
 MLX has no vector code for `exp` on x86, so that its sigmoid and softmax take 20 ns an
 element, where numpy takes 0.5. On two cores that was as much time as all matrix products together.

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dobby_pipeline.inference import cpu_network
+from dobby_pipeline.inference import cpu_layers, cpu_network
 from dobby_pipeline.inference.blas import multiply, one_thread, openblas, use_fast_blas
 from dobby_pipeline.inference.cpu_network import CpuNetwork, on_cpu
 from dobby_pipeline.inference.device import choose_device, import_mlx
@@ -129,9 +129,10 @@ def test_places_beyond_the_first_table_are_turned_as_well() -> None:
     network, ours = both("llama", {"max_position_embeddings": 4096})
     rope = network.layers[0].self_attn.rope
     x = np.random.default_rng(1).random((1, 1, 3, 16)).astype(np.float32)
-    for first in (10, cpu_network._POSITIONS - 1):
+    for first in (10, cpu_layers._POSITIONS - 1):
         expected = np.array(rope(mx.array(x), offset=first))
         turned = x[0, 0].copy()
+        ours._rotation.reach(first + 3)
         ours._rotation.turn(turned, ours._rotation.of(np.arange(first, first + 3)))
         assert np.allclose(turned, expected[0, 0], atol=1e-4)
 
@@ -140,6 +141,7 @@ def test_places_beyond_the_first_table_are_turned_as_well() -> None:
     ("kind", "shape"),
     [
         ("llama", {"sliding_window": 8, "layer_types": ["full_attention", "sliding_attention"]}),
+        ("llama", {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}),
         ("qwen3", {"head_dim": 16}),
     ],
 )
