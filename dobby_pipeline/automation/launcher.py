@@ -14,6 +14,7 @@ worker (warm_worker.py).
 import os
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -76,7 +77,16 @@ class WatchedRunLauncher(dg.DefaultRunLauncher):
     def _start(self, lock: int) -> None:
         # In the group of the daemon, like other runs: an interrupt in the terminal ends them all.
         command = [sys.executable, "-m", _WORKER, self._instance.root_directory, str(lock)]
-        subprocess.Popen(command, pass_fds=[lock], stdin=subprocess.DEVNULL)
+        worker = subprocess.Popen(command, pass_fds=[lock], stdin=subprocess.DEVNULL)
+        threading.Thread(target=self._replace_if_killed, args=[worker], daemon=True).start()
+
+    def _replace_if_killed(self, worker: "subprocess.Popen[bytes]") -> None:
+        """Have another worker take what waited for one that was killed.
+
+        Run monitoring looks at runs that have begun, and not at one that is still to begin.
+        """
+        if worker.wait() < 0:
+            wake(self._instance, self._start)
 
 
 def _is_warm(context: LaunchRunContext) -> bool:

@@ -1,5 +1,11 @@
-"""Which runs go to the warm worker. Not here: whether their processes live (test_run_lock.py)."""
+"""Which runs go to the warm worker, and that there is one.
 
+Not here: whether runs' processes live (test_run_lock.py).
+"""
+
+import os
+import signal
+import subprocess
 from types import SimpleNamespace
 
 import dagster as dg
@@ -9,9 +15,10 @@ from dagster._core.launcher import LaunchRunContext
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.remote_representation.code_location import GrpcServerCodeLocation
 
-from dobby_pipeline.automation.hand_over import handed_over
+from dobby_pipeline.automation.hand_over import hand_over, handed_over
 from dobby_pipeline.automation.launcher import WARM_TAG, WatchedRunLauncher
 from dobby_pipeline.settings import project_file
+from dobby_pipeline_tests.automation.test_daemon import wait_for
 
 OURS = "dobby_pipeline.definitions"
 
@@ -26,13 +33,18 @@ class CodeServer(GrpcServerCodeLocation):
 
 
 @pytest.fixture
-def instance(tmp_path, monkeypatch):
+def workplace(tmp_path):
     (tmp_path / "dagster.yaml").write_text(project_file("dagster.yaml").read_text())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as made:
+        yield made
+
+
+@pytest.fixture
+def instance(workplace, monkeypatch):
     monkeypatch.delenv("DOBBY_CELERY_CONFIG", raising=False)
     monkeypatch.setattr(WatchedRunLauncher, "_start", lambda *_: None)
     monkeypatch.setattr(dg.DefaultRunLauncher, "launch_run_from_grpc_client", lambda *_: None)
-    with dg.DagsterInstance.from_config(str(tmp_path)) as made:
-        yield made
+    return workplace
 
 
 def goes_warm(instance, tag: str, module: str = OURS, socket: str | None = "/tmp/socket") -> bool:
@@ -71,3 +83,24 @@ def test_a_code_server_on_another_machine_has_its_own_processes(instance):
 def test_where_steps_go_to_celery_a_backfills_runs_go_side_by_side(instance, monkeypatch):
     monkeypatch.setenv("DOBBY_CELERY_CONFIG", "celery.yaml")
     assert not goes_warm(instance, "dagster/backfill")
+
+
+def workers(instance) -> list[int]:
+    """The warm workers of this instance that live."""
+    listed = subprocess.run(["ps", "-wweo", "pid=,stat=,args="], capture_output=True, text=True)
+    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
+    home = f"warm_worker {instance.root_directory} "
+    return [int(pid) for pid, state, args in rows if home in args and not state.startswith("Z")]
+
+
+def test_a_worker_that_is_killed_before_it_begins_a_run_is_replaced_at_once(workplace):
+    hand_over(workplace, "of-a-run-that-is-gone", workplace.run_launcher._start)
+    (killed,) = wait_for(lambda: workers(workplace), "no worker came")
+    os.kill(killed, signal.SIGKILL)
+    try:
+        wait_for(lambda: handed_over(workplace) == [], "what waited was not taken")
+    finally:
+        for pid in workers(workplace):
+            assert pid != killed
+            os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: workers(workplace) == [], "the worker did not end")
