@@ -25,7 +25,7 @@ TERMINATE = """
 mutation($run: String!) { terminateRun(runId: $run) { __typename } }
 """
 PATIENCE_S = 300
-COUNT = 80
+COUNT = 160
 NOTICED_S = 30
 """Two looks of run monitoring, ten seconds apart, and a margin for a busy machine."""
 

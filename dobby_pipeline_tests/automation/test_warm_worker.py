@@ -34,7 +34,7 @@ from dobby_pipeline_tests.ui import dagster_dev
 
 __all__ = ["models_dir", "workplace"]
 
-COUNT, MANY = 40, 150
+COUNT, MANY = 100, 1000
 ENV = {"DOBBY_SESSIONS": "1"}
 BACKFILL = "dagster/backfill"
 DEFINITIONS = ReconstructableRepository.for_module("dobby_pipeline.definitions", "defs")

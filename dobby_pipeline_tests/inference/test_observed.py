@@ -262,16 +262,16 @@ def test_a_recorder_sees_the_pools_of_its_own_run_only_and_ends_with_its_last_fi
     recorder = Recorder().start()
     assert (pulse(), recorder.lines()) == ("", {})
     with SessionPool(sentence_model, sessions=2, device="cpu") as other:
-        results = other.generate(requests(40))
+        results = other.generate(requests(400))
         next(results)
         assert pulse().startswith("2 of 2 sessions, ")
         assert pulse().endswith(" tokens/s")
         list(results)
         lines = recorder.lines()
     del other
-    assert recorder.reading().requests == 40
+    assert recorder.reading().requests == 400
     recorder.stop()
-    assert recorder.series.samples[-1].requests == 40
+    assert recorder.series.samples[-1].requests == 400
     assert list(lines) == [
         "tokens written a second",
         "records a minute",

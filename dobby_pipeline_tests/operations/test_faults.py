@@ -23,7 +23,7 @@ from dobby_pipeline_tests.cozo.test_store import hold
 
 __all__ = ["models_dir", "small_disk", "workplace"]
 
-COUNT = 40
+COUNT = 100
 HELD_S = 4
 PATIENCE_S = 2.0
 
@@ -135,7 +135,7 @@ def test_a_run_that_waits_for_the_gpu_goes_on_when_the_run_that_has_it_is_killed
     workplace, git_repo
 ):
     # Far more than the first can summarise while the second starts.
-    first = in_the_middle(workplace, git_repo(functions(50 * COUNT), "first"))
+    first = in_the_middle(workplace, git_repo(functions(40 * COUNT), "first"))
     second = workplace.start("summarize", git_repo({"a.py": "def a(): return 1\n"}, "second"))
     with dg.DagsterInstance.from_config(str(workplace.home / "dagster")) as instance:
         storage = instance.event_log_storage

@@ -24,7 +24,7 @@ from dobby_pipeline_tests.ui import dagster_dev
 
 __all__ = ["models_dir", "workplace"]
 
-COUNT = 40
+COUNT = 120
 RELOAD = """
 mutation { reloadRepositoryLocation(repositoryLocationName: "dobby") { __typename } }
 """
