@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dobby_pipeline.inference.blas import multiply
 from dobby_pipeline.inference.device import import_mlx
+from dobby_pipeline.inference.kv_cache import in_place
 
 Floats = NDArray[np.float32]
 
@@ -29,7 +30,7 @@ class Linear:
     def of(cls, module: Any) -> Self:
         """From mlx's module."""
         bias = module.get("bias")
-        return cls(numbers(module.weight), None if bias is None else numbers(bias))
+        return cls(in_place(module.weight), None if bias is None else in_place(bias))
 
     def __call__(self, x: Floats) -> Floats:
         """[n, in] to [n, out]."""
@@ -64,12 +65,12 @@ class Block:
         """From mlx-lm's."""
         attention, mlp = block.self_attn, block.mlp
         return cls(
-            numbers(block.input_layernorm.weight),
+            in_place(block.input_layernorm.weight),
             Linear.of(attention.q_proj),
             Linear.of(attention.k_proj),
             Linear.of(attention.v_proj),
             Linear.of(attention.o_proj),
-            numbers(block.post_attention_layernorm.weight),
+            in_place(block.post_attention_layernorm.weight),
             Linear.of(mlp.gate_proj),
             Linear.of(mlp.up_proj),
             Linear.of(mlp.down_proj),
@@ -153,8 +154,3 @@ def product(x: Floats, weight: Floats) -> Floats:
     out = np.empty((x.shape[0], weight.shape[0]), np.float32)
     multiply(x, weight.T, out)
     return out
-
-
-def numbers(array: Any) -> Floats:
-    """MLX's float32 array as numpy's, on the same memory."""
-    return np.asarray(array)

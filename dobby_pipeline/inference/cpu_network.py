@@ -20,13 +20,12 @@ from dobby_pipeline.inference.cpu_layers import (
     Block,
     Floats,
     Rotation,
-    numbers,
     product,
     rms_norm,
 )
 from dobby_pipeline.inference.device import import_mlx
 from dobby_pipeline.inference.device_math import in_threads
-from dobby_pipeline.inference.kv_cache import PromptCache, StepCache
+from dobby_pipeline.inference.kv_cache import PromptCache, StepCache, in_place
 
 _FAMILIES = frozenset({"mlx_lm.models.llama", "mlx_lm.models.qwen2"})
 
@@ -68,10 +67,10 @@ class CpuNetwork:
     def __init__(self, network: Any) -> None:
         args, model = network.args, network.model
         self.layers = [Block.of(block) for block in model.layers]
-        self._embeddings = numbers(model.embed_tokens.weight)
-        self._norm = numbers(model.norm.weight)
+        self._embeddings = in_place(model.embed_tokens.weight)
+        self._norm = in_place(model.norm.weight)
         tied = getattr(args, "tie_word_embeddings", False)
-        self._head = self._embeddings if tied else numbers(network.lm_head.weight)
+        self._head = self._embeddings if tied else in_place(network.lm_head.weight)
         self._eps = float(args.rms_norm_eps)
         self._heads: int = args.num_attention_heads
         self._groups: int = args.num_key_value_heads
@@ -103,15 +102,15 @@ class CpuNetwork:
         self._rotation.reach(begun + tokens.shape[1])
         shares = _shares(counts, available_cores())
 
-        def read(first: int, last: int) -> None:
+        def read_shares(first: int, last: int) -> None:
             for share in shares[first:last]:
                 self._read_rows(share, [tokens[row, : counts[row]] for row in share], stored, begun)
 
         if len(shares) == 1:
-            read(0, 1)
+            read_shares(0, 1)
             return
         with one_thread():
-            in_threads(read, len(shares), sum(counts) * self._embeddings.shape[1])
+            in_threads(read_shares, len(shares), sum(counts) * self._embeddings.shape[1])
 
     def _extended(self, cache: PromptCache, rows: int, count: int) -> tuple[Floats, Floats]:
         """Room for more keys and values in a prompt's cache, behind those that it holds."""
@@ -120,10 +119,10 @@ class CpuNetwork:
         shape = rows, self._groups, begun + count, self._size
         cache.keys, cache.values = mx.zeros(shape), mx.zeros(shape)
         mx.eval(cache.keys, cache.values)
-        made = numbers(cache.keys), numbers(cache.values)
+        made = in_place(cache.keys), in_place(cache.values)
         for new, old in zip(made, before, strict=True):
             if old is not None:
-                new[:, :, :begun] = numbers(old)
+                new[:, :, :begun] = in_place(old)
         return made
 
     def _read_rows(
@@ -175,7 +174,7 @@ class CpuNetwork:
             normed = rms_norm(x, layer.input_norm, self._eps)
             new = layer.key(normed).reshape(-1, groups, size)
             self._rotation.turn(new, turns)
-            keys, values = map(numbers, cache.layer)
+            keys, values = map(in_place, cache.layer)
             keys[rows, :, places] = new
             values[rows, :, places] = layer.value(normed).reshape(-1, groups, size)
             asked = self._queries(layer, normed, turns).reshape(attended.shape)
