@@ -67,8 +67,8 @@ def needs_flush(path: Path) -> bool:
     return crowded and shutil.disk_usage(path).free > 2 * sum(sizes) + MAX_LOG_BYTES
 
 
-def write_options(path: Path) -> None:
-    """Have the engine use _OPTIONS from the next open on.
+def write_options(path: Path) -> bool:
+    """Have the engine use _OPTIONS from the next open on; whether it did not yet.
 
     It reads a file `options` beside its data: its own last options, with ours in them. Called by
     the one that has the database open, so that no other reads half a file. Where it cannot be
@@ -77,16 +77,18 @@ def write_options(path: Path) -> None:
     target = path / "options"
     written = [target] if target.exists() else sorted((path / "data").glob("OPTIONS-*"))
     if not written:
-        return
+        return False
     with suppress(OSError):
         before = text = written[-1].read_text()
         for name, value in _OPTIONS.items():
             text = re.sub(rf"(?m)^(\s*{name})=.*$", rf"\g<1>={value}", text)
         if written[-1] == target and text == before:
-            return
+            return False
         partial = target.with_suffix(".part")
         partial.write_text(text)
         partial.rename(target)
+        return True
+    return False
 
 
 def flush(path: Path, run: Callable[[str, dict[str, Any], bool], Any]) -> bool:

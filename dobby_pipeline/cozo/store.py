@@ -10,10 +10,10 @@ import os
 import re
 import time
 from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pycozo.client
 import requests
@@ -26,6 +26,7 @@ from tenacity import (
 )
 
 from dobby_pipeline.cozo import journal
+from dobby_pipeline.cozo.kept_open import KEPT_OPEN, Connection
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.errors import DobbyError
 
@@ -35,9 +36,6 @@ os.environ.setdefault("RAYON_NUM_THREADS", "16")
 
 LOCK_WAIT_S = 60.0
 """How long an operation waits for the database. Others hold it for one operation, some 20 ms."""
-
-TURN_S = 0.25
-"""How long work of many operations keeps the database before it lets others in."""
 
 CONFLICT_WAIT_S = 30.0
 """How long a transaction is rerun when another one wrote the same rows first."""
@@ -67,18 +65,6 @@ class _Conflict(Exception):
     """The engine refused a commit because another one came first."""
 
 
-class Connection(Protocol):
-    """What an open database can do."""
-
-    def run(self, script: str, params: Mapping[str, Any], immutable: bool) -> Any:
-        """Run one script, one transaction; returns `headers` and `rows`."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the database."""
-        ...
-
-
 class _EmbeddedClient(pycozo.client.Client):
     """pycozo's client over mnestic, the maintained engine, instead of cozo-embedded.
 
@@ -95,10 +81,10 @@ class _EmbeddedClient(pycozo.client.Client):
 
 @dataclass(frozen=True)
 class CozoStore:
-    """A CozoDB database, opened for one operation and closed again.
+    """A CozoDB database, opened for an operation and closed a moment later.
 
-    RocksDB lets one process in, and Dagster is several: nobody keeps the embedded database open,
-    everybody waits for it with a bounded, jittered back-off.
+    RocksDB lets one process in, and Dagster is several: nobody keeps the embedded database open
+    for long (kept_open.py), everybody waits for it with a bounded, jittered back-off.
 
     Attributes:
         path: folder of the embedded RocksDB database; unused when `url` is set.
@@ -149,27 +135,22 @@ class CozoStore:
     @contextmanager
     def held(self, name: str) -> "Generator[HeldStore]":
         """Keep the database for a few operations; the others wait as long, so keep it short."""
-        held = HeldStore(self, self._open(name))
-        try:
-            yield held
-        finally:
-            held.connection.close()
-
-    @contextmanager
-    def turns(self, name: str) -> "Generator[Turns]":
-        """Keep the database for work of many operations, in turns: see Turns."""
-        turns = Turns(self, name)
-        try:
-            yield turns
-        finally:
-            turns.let_go()
-
-    def _open(self, name: str) -> Connection:
         if self.url:
             options = {"host": self.url.rstrip("/"), "auth": self.auth}
-            return pycozo.client.Client("http", options=options, dataframe=False)
+            client = pycozo.client.Client("http", options=options, dataframe=False)
+            with closing(client):
+                yield HeldStore(self, client)
+            return
+        connection, since = self._open(name)
+        try:
+            yield HeldStore(self, connection)
+        except BaseException:
+            connection.close()  # an engine that could not write may serve nothing more
+            raise
+        KEPT_OPEN.keep(self.path, connection, since)
 
-        def locked(_: RetryCallState) -> Connection:
+    def _open(self, name: str) -> tuple[Connection, float]:
+        def locked(_: RetryCallState) -> tuple[Connection, float]:
             raise StoreLocked(
                 f"{name}: the database {self.path} was held by another process for "
                 f"{self.lock_wait_s:g} s: stop that process, or share one database by "
@@ -184,10 +165,13 @@ class CozoStore:
         )
         return retrying(self._open_embedded, name)
 
-    def _open_embedded(self, name: str) -> Connection:
+    def _open_embedded(self, name: str) -> tuple[Connection, float]:
+        kept = KEPT_OPEN.take(self.path)
+        if kept is not None:
+            return kept
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            return self._opened()
+            return self._opened(), time.monotonic()
         except OSError as error:
             raise StoreError(_unusable(name, self.path, os.strerror(error.errno or 0))) from error
         except Exception as error:  # the engine raises it bare
@@ -200,7 +184,9 @@ class CozoStore:
         crowded = journal.needs_flush(self.path)
         with self._creation():
             client = _EmbeddedClient(self.path)
-        journal.write_options(self.path)
+        if journal.write_options(self.path):
+            client.close()
+            client = _EmbeddedClient(self.path)
         if crowded:
             # On a full disk it fails, and the operation itself may not need the space.
             with suppress(pycozo.client.QueryException):
@@ -300,34 +286,6 @@ class HeldStore:
         on = f" on {relation[1]}" if relation else ""
         place = self.store.place
         return StoreError(f"{name}: the query{on} failed in {place} ({code or 'refused'})")
-
-
-@dataclass
-class Turns:
-    """The database for work of many operations, let go of every TURN_S.
-
-    To open it for each would take as long as a small operation itself.
-    """
-
-    store: CozoStore
-    name: str
-    _held: HeldStore | None = field(default=None, init=False)
-    _keeping: ExitStack = field(default_factory=ExitStack, init=False)
-    _end: float = field(default=0.0, init=False)
-
-    def held(self) -> HeldStore:
-        """The open database, for one operation; the next one may meet what others have done."""
-        if self._held is not None and time.monotonic() > self._end:
-            self.let_go()
-        if self._held is None:
-            self._held = self._keeping.enter_context(self.store.held(self.name))
-            self._end = time.monotonic() + TURN_S
-        return self._held
-
-    def let_go(self) -> None:
-        """Close the database; a later operation opens it again."""
-        self._held = None
-        self._keeping.close()
 
 
 def _plain(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from dobby_pipeline.cozo.partition import Batches, Transaction
 from dobby_pipeline.cozo.relation import Row
-from dobby_pipeline.cozo.store import CozoStore, HeldStore, Turns
+from dobby_pipeline.cozo.store import CozoStore, HeldStore
 from dobby_pipeline.progress import Progress, Report
 from dobby_pipeline.schema.relations import (
     FILE_OWNED,
@@ -257,16 +257,17 @@ class Ingest:
                     owned[row["path"]].setdefault(relation.name, []).append(values)
         return owned
 
-    def _remove_stale(self, turns: Turns) -> None:
+    def _remove_stale(self) -> None:
         """Files that the source lists no more go, with all that they had."""
         params = {"repo": self.repo, "run": self.run, "limit": FILES_A_LOOK}
-        while found := turns.held().run("find stale files", _STALE, params):
+        while found := self.store.run("find stale files", _STALE, params):
             stale = [row["path"] for row in found]
-            self._look_up_names(turns.held(), stale)
+            with self.store.held("read names of source_records") as held:
+                self._look_up_names(held, stale)
             change = Change(self.repo, self.run, replaced=stale)
             self._note(change)
             batch = _between_states(change.transaction(PATH_OWNED))
-            turns.held().run("remove stale files", batch.script, batch.params, write=True)
+            self.store.run("remove stale files", batch.script, batch.params, write=True)
             self.tally.removed += len(stale)
 
     def _tell(self, expected: int) -> None:
@@ -275,11 +276,10 @@ class Ingest:
 
     def _finish(self) -> dict[str, Any]:
         """Remove what is stale, resolve what changed, write the snapshot, and tell what is held."""
-        with self.store.turns("finish the ingest") as turns:
-            if not self._known:
-                self._remove_stale(turns)
-                resolve(turns, self.repo, self._changed, self._seen)
-            held = turns.held()
+        if not self._known:
+            self._remove_stale()
+            resolve(self.store, self.repo, self._changed, self._seen)
+        with self.store.held("finish the ingest") as held:
             resolved = resolution(held, self.repo)
             files = held.run("count source_files", _FILES, {"repo": self.repo})
             redacted = held.run("count redactions", _REDACTED, {"repo": self.repo})

@@ -12,7 +12,7 @@ from typing import Any
 
 from dobby_pipeline.cozo.partition import read_page, removal
 from dobby_pipeline.cozo.relation import Row
-from dobby_pipeline.cozo.store import CozoStore, HeldStore, Turns
+from dobby_pipeline.cozo.store import CozoStore, HeldStore
 from dobby_pipeline.schema.relations import (
     DEPENDENCIES,
     REFERENCE_COUNTS,
@@ -38,6 +38,8 @@ MAX_NAMES = 200
 
 MAX_PATHS = 10_000
 """Changed files that are remembered; with more of them all references are resolved."""
+
+_NAME = "resolve references"
 
 _OUTCOMES = ("resolved", "ambiguous", "external")
 
@@ -118,7 +120,7 @@ class Changed:
 
 
 def resolve(
-    turns: Turns, repo: str, changed: Changed | None = None, seen: SeenNames | None = None
+    store: CozoStore, repo: str, changed: Changed | None = None, seen: SeenNames | None = None
 ) -> None:
     """Write the edges between the repo's records, those of a file replacing those it had.
 
@@ -135,21 +137,22 @@ def resolve(
     if seen is not None and seen.whole:
         # What their files had went when they were written.
         for page in _pages(seen.references):
-            _write(turns.held(), repo, page, seen, had_edges=False)
+            with store.held(_NAME) as held:
+                _write(held, repo, page, seen, had_edges=False)
         return
     names = StoredNames(repo)
     if changed is None or changed.is_much:
         after: str | None = ""
         while after is not None:
-            held = turns.held()
-            rows, after = read_page(held, SYMBOL_REFERENCES, repo, after, _READ, PAGE_ROWS)
-            _resolve_page(held, repo, rows, names)
+            with store.held(_NAME) as held:
+                rows, after = read_page(held, SYMBOL_REFERENCES, repo, after, _READ, PAGE_ROWS)
+                _resolve_page(held, repo, rows, names)
         return
-    paths = sorted(_affected(turns.held(), repo, changed))
+    paths = sorted(_affected(store, repo, changed))
     for start in range(0, len(paths), PATHS_A_PAGE):
-        held = turns.held()
         page = paths[start : start + PATHS_A_PAGE]
-        _resolve_page(held, repo, _of_paths(held, repo, page), names)
+        with store.held(_NAME) as held:
+            _resolve_page(held, repo, _of_paths(held, repo, page), names)
 
 
 def _pages(references: Mapping[str, list[Row]]) -> Iterator[dict[str, list[Row]]]:
@@ -166,13 +169,13 @@ def _pages(references: Mapping[str, list[Row]]) -> Iterator[dict[str, list[Row]]
         yield page
 
 
-def _affected(held: HeldStore, repo: str, changed: Changed) -> set[str]:
+def _affected(store: CozoStore, repo: str, changed: Changed) -> set[str]:
     """Files that changed, and those that refer to a name that did."""
     paths = set(changed.paths)
     if changed.names:
         quoted = [[json.dumps(name, ensure_ascii=False)] for name in changed.names]
         wanted = {"repo": repo, "names": quoted}
-        rows = held.run("find who refers to changed names", _REFERRING, wanted)
+        rows = store.run("find who refers to changed names", _REFERRING, wanted)
         paths.update(row["path"] for row in rows)
     return paths
 

@@ -5,11 +5,13 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import dobby_pipeline.cozo.store as store_module
+from dobby_pipeline.cozo import kept_open
+from dobby_pipeline.cozo.kept_open import KEPT_OPEN
 from dobby_pipeline.cozo.store import CozoStore, StoreError, StoreLocked
 from dobby_pipeline_tests.cozo.server import CozoServer
 
@@ -206,16 +208,68 @@ def small_disk(tmp_path):
         time.sleep(0.1)
 
 
-def test_work_in_turns_keeps_the_database_and_lets_others_in_between(store, monkeypatch):
-    impatient = replace(store, lock_wait_s=0.01)
-    with store.turns("work") as turns:
-        held = turns.held()
-        assert turns.held() is held
-        with pytest.raises(StoreLocked):
-            impatient.run("read", "?[a] := a = 1")
-        turns.let_go()
-        assert impatient.run("read", "?[a] := a = 1") == [{"a": 1}]
-        monkeypatch.setattr("dobby_pipeline.cozo.store.TURN_S", -1.0)
-        late = turns.held()
-        assert turns.held() is not late
-    assert impatient.run("read", "?[a] := a = 1") == [{"a": 1}]
+READ = """
+import sys
+from pathlib import Path
+from dobby_pipeline.cozo.store import CozoStore, StoreLocked
+try:
+    CozoStore(Path(sys.argv[1]), lock_wait_s=float(sys.argv[2])).run("read", "?[a] := a = 1")
+    print("read")
+except StoreLocked:
+    print("locked")
+"""
+
+
+def read_elsewhere(path: Path, wait_s: float) -> str:
+    """What comes of an operation in another process."""
+    command = [sys.executable, "-c", READ, str(path), str(wait_s)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def openings(monkeypatch) -> list[Path]:
+    """The folders that are opened from now on."""
+    opened: list[Path] = []
+    inner = store_module._EmbeddedClient.__init__
+
+    def counted(client: object, path: Path) -> None:
+        opened.append(path)
+        inner(client, path)
+
+    monkeypatch.setattr(store_module._EmbeddedClient, "__init__", counted)
+    return opened
+
+
+def test_operations_that_follow_each_other_open_the_database_once(store, monkeypatch):
+    KEPT_OPEN.close_all()
+    opened = openings(monkeypatch)
+    monkeypatch.setattr(kept_open, "LINGER_S", 60.0)
+    monkeypatch.setattr(kept_open, "TURN_S", 60.0)
+    for _ in range(3):
+        store.run("read", "::relations")
+    assert len(opened) == 1
+    assert read_elsewhere(store.path, 0.1) == "locked"
+    KEPT_OPEN.close_all()
+    assert read_elsewhere(store.path, 0.1) == "read"
+
+
+def test_a_database_that_lingers_is_let_go_without_being_asked(store):
+    store.run("read", "::relations")
+    assert read_elsewhere(store.path, 30) == "read"
+
+
+def test_a_turn_ends_however_many_operations_follow(store, monkeypatch):
+    KEPT_OPEN.close_all()
+    opened = openings(monkeypatch)
+    monkeypatch.setattr(kept_open, "TURN_S", -1.0)
+    for _ in range(3):
+        store.run("read", "::relations")
+    assert len(opened) == 3
+
+
+def test_an_engine_that_failed_is_not_kept(store, monkeypatch):
+    KEPT_OPEN.close_all()
+    opened = openings(monkeypatch)
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            store.run("read", "?[a] := *nothing{a}")
+    assert len(opened) == 2

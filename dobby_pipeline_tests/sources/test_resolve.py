@@ -16,8 +16,7 @@ from dobby_pipeline_tests.sources.files_source import put
 
 def resolve(store: CozoStore, repo: str) -> Resolution:
     """Resolve all, and what became of it."""
-    with store.turns("resolve") as turns:
-        resolve_module.resolve(turns, repo)
+    resolve_module.resolve(store, repo)
     return resolution(store, repo)
 
 
