@@ -23,6 +23,8 @@ _CHART = 5.0
 _MOST_NAME = 2.5
 _LINES = 8.0
 _PANEL = 1.4
+_BETWEEN = 0.4
+_UNDER = 0.5
 
 
 def bar_chart(charts: Mapping[str, Mapping[str, int]]) -> str:
@@ -47,7 +49,7 @@ def bar_chart(charts: Mapping[str, Mapping[str, int]]) -> str:
         axes.bar_label(drawn_bars, padding=3)
         axes.invert_yaxis()
         axes.margins(x=0.15)
-        axes.set_title(title, loc="left")
+        axes.set_title(title, loc="left", y=1.0)
         axes.spines[["top", "right", "bottom"]].set_visible(False)
         axes.xaxis.set_visible(False)  # the bars tell their numbers
     return _image(figure, ", ".join(drawn))
@@ -68,20 +70,22 @@ def line_chart(lines: Mapping[str, Sequence[tuple[float, float]]], across: str) 
         return "Nothing to draw."
     height = _PANEL * len(drawn) + _TITLE
     figure = Figure(figsize=(_LINES, height))
-    panels = figure.subplots(len(drawn), sharex=True, squeeze=False)[:, 0]
-    figure.subplots_adjust(
-        left=0.09, right=0.98, bottom=0.5 / height, top=1 - 0.3 / height, hspace=0.4
-    )
-    for axes, (title, points) in zip(panels, drawn.items(), strict=True):
+    ends = [points[place][0] for points in drawn.values() for place in (0, -1)]
+    for place, (title, points) in enumerate(reversed(drawn.items())):
+        bottom = (_PANEL * place + _UNDER) / height
+        axes = figure.add_axes((0.09, bottom, 0.89, (_PANEL - _BETWEEN) / height))
         across_values, values = zip(*points, strict=True)
         axes.plot(across_values, values, color="#4f43dd")
         axes.fill_between(across_values, values, color="#4f43dd", alpha=0.12, linewidth=0)
-        axes.set_title(title, loc="left", fontsize="medium")
+        axes.set_title(title, loc="left", fontsize="medium", y=1.0)  # else it looks for a place
         axes.set_ylim(bottom=0)
-        axes.margins(x=0)
+        axes.set_xlim(min(ends), max(ends))
         axes.yaxis.set_major_locator(MaxNLocator(3))
         axes.spines[["top", "right"]].set_visible(False)
-    panels[-1].set_xlabel(across)
+        if place:
+            axes.xaxis.set_visible(False)
+        else:
+            axes.set_xlabel(across)
     return _image(figure, ", ".join(drawn))
 
 

@@ -8,10 +8,11 @@ Not here: opening, and what an operation is (store.py).
 """
 
 import atexit
+import math
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,58 +36,61 @@ class Connection(Protocol):
         ...
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Kept:
     connection: Connection
     since: float
-    timer: threading.Timer = field(init=False)
+    until: float
 
 
 class KeptOpen:
     """The databases that this process keeps open, by folder. Each is one owner's at a time."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._kept: dict[Path, _Kept] = {}
+        self._closer: threading.Thread | None = None
 
     def take(self, path: Path) -> tuple[Connection, float] | None:
         """The open database at a path and since when it is open (monotonic clock), if it is kept.
 
         It is the caller's now, to keep again or to close.
         """
-        with self._lock:
+        with self._changed:
             kept = self._kept.pop(path.absolute(), None)
-        if kept is None:
-            return None
-        kept.timer.cancel()
-        return kept.connection, kept.since
+        return (kept.connection, kept.since) if kept else None
 
     def keep(self, path: Path, connection: Connection, since: float) -> None:
         """Close the database soon, unless it is taken before."""
-        left = min(LINGER_S, since + TURN_S - time.monotonic())
-        if left <= 0:
+        now = time.monotonic()
+        until = min(now + LINGER_S, since + TURN_S)
+        if until <= now:
             connection.close()
             return
-        kept = _Kept(connection, since)
-        kept.timer = threading.Timer(left, self._close, (path.absolute(), kept))
-        kept.timer.daemon = True
-        with self._lock:
-            self._kept[path.absolute()] = kept
-        kept.timer.start()
+        with self._changed:
+            self._kept[path.absolute()] = _Kept(connection, since, until)
+            if self._closer is None or not self._closer.is_alive():
+                self._closer = threading.Thread(target=self._close_in_time, daemon=True)
+                self._closer.start()
+            self._changed.notify()
 
     def close_all(self) -> None:
         """Let go of all now."""
-        with self._lock:
-            kept = list(self._kept.items())
-        for path, each in kept:
-            self._close(path, each)
+        self._close(math.inf)
 
-    def _close(self, path: Path, kept: _Kept) -> None:
-        with self._lock:
-            if self._kept.get(path) is not kept:
-                return
-            del self._kept[path]
-        kept.connection.close()
+    def _close_in_time(self) -> None:
+        while True:
+            with self._changed:
+                ends = [kept.until for kept in self._kept.values()]
+                self._changed.wait(max(0.0, min(ends) - time.monotonic()) if ends else None)
+            self._close(time.monotonic())
+
+    def _close(self, now: float) -> None:
+        with self._changed:
+            over = [path for path, kept in self._kept.items() if kept.until <= now]
+            closed = [self._kept.pop(path) for path in over]
+        for kept in closed:
+            kept.connection.close()
 
 
 KEPT_OPEN = KeptOpen()
