@@ -70,17 +70,34 @@ def giver_lives(instance: dg.DagsterInstance) -> bool:
     return True
 
 
-def left(instance: dg.DagsterInstance, lock: int) -> bool:
+def left(instance: dg.DagsterInstance, lock: int, *, anyway: bool = False) -> bool:
     """Leave if no run is there, or nobody who gives any, so that the next one gets a new worker.
+
+    Runs that wait go back into Dagster's queue, from where its daemon launches them anew: one that
+    is told to be starting would otherwise be given up after the time that a run has to start.
 
     Args:
         lock: the worker's own file descriptor, which is closed if it may end.
+        anyway: whether to leave although runs are there.
     """
     with _door(instance) as folder:
-        if any(folder.glob(f"*{_RUN}")) and giver_lives(instance):
+        waiting = handed_over(instance)
+        if waiting and giver_lives(instance) and not anyway:
             return False
+        for run_id in waiting:
+            _back_to_queue(instance, run_id)
+            (folder / f"{run_id}{_RUN}").unlink(missing_ok=True)
         os.close(lock)
         return True
+
+
+def _back_to_queue(instance: dg.DagsterInstance, run_id: str) -> None:
+    run = instance.get_run_by_id(run_id)
+    if run is not None and run.status == dg.DagsterRunStatus.STARTING:
+        kind = dg.DagsterEventType.RUN_ENQUEUED.value
+        text = "Back in the queue: the warm worker ended before this run began."
+        event = dg.DagsterEvent(kind, run.job_name, message=text)
+        instance.report_dagster_event(event, run_id)
 
 
 def _folder(instance: dg.DagsterInstance) -> Path:

@@ -3,7 +3,7 @@
 What a run needs is imported and loaded once: Python, the definitions, the model's weights. Each
 run is a run like any other, with its own status, logs, checks and retry. A run that is terminated
 ends alone; when the process is killed, run monitoring fails the run that was under way, and
-another worker takes those that waited.
+another worker takes those that waited; when it ends by itself, they go back into the queue.
 
 Not here: who starts it and hands over (launcher.py, hand_over.py), what outlives a run
 (kept_sessions.py). Run: `python -m dobby_pipeline.automation.warm_worker DAGSTER_HOME LOCK`.
@@ -61,7 +61,7 @@ _ENDS = {
 def main(home: str, lock: int) -> None:
     """Execute runs until none has come for IDLE_S, the daemon is gone, or this is interrupted.
 
-    What waits then is taken by the worker that the next hand-over starts.
+    What waits then goes back into the queue.
 
     Args:
         home: of the instance; its dagster.yaml lies there.
@@ -82,7 +82,10 @@ def main(home: str, lock: int) -> None:
             elif _take(instance, waiting[0]):
                 idle_since = time.monotonic()
             else:
+                left(instance, lock, anyway=True)
                 break
+        else:
+            left(instance, lock, anyway=True)
         let_go()
 
 

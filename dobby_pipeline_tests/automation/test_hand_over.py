@@ -16,6 +16,7 @@ from dobby_pipeline.automation.hand_over import (
     left,
     wake,
 )
+from dobby_pipeline.definitions import build_defs
 
 
 @pytest.fixture
@@ -82,17 +83,28 @@ def test_a_worker_leaves_when_no_run_is_there_and_the_next_run_starts_another(
     assert len(workers) == 1
 
 
-def test_a_worker_leaves_runs_alone_when_the_process_that_gave_them_is_gone(
-    instance, workers, start
-):
+def starting(instance) -> str:
+    """A run that the daemon has taken out of the queue."""
+    run = instance.create_run_for_job(build_defs().resolve_job_def("summarize_repo"))
+    event = dg.DagsterEvent(dg.DagsterEventType.RUN_STARTING.value, run.job_name)
+    instance.report_dagster_event(event, run.run_id)
+    return run.run_id
+
+
+def test_a_worker_gives_runs_back_when_the_process_that_gave_them_is_gone(instance, workers, start):
     locks: list[int] = []
-    hand_over(instance, "a", lambda lock: locks.append(os.dup(lock)))
+    runs = [starting(instance), starting(instance)]
+    for run_id in runs:
+        hand_over(instance, run_id, lambda lock: locks.append(os.dup(lock)))
+    instance.report_run_canceled(instance.get_run_by_id(runs[1]))
+    assert not left(instance, locks[0])
     giver = subprocess.Popen(["true"])
     giver.wait()
     (Path(instance.root_directory) / "warm_worker" / "giver.pid").write_text(str(giver.pid))
     assert left(instance, locks[0])
-    wake(instance, start)
-    assert handed_over(instance) == ["a"]
+    assert handed_over(instance) == []
+    assert [instance.get_run_by_id(run).status.value for run in runs] == ["QUEUED", "CANCELED"]
+    hand_over(instance, runs[0], start)
     assert len(workers) == 1
 
 

@@ -176,7 +176,23 @@ def test_a_backfill_loads_the_weights_once_and_goes_on_after_what_fails_or_is_ki
         wait_for(lambda: handed_over(instance) == [], "runs that ended are kept")
 
 
-def test_a_run_that_is_terminated_ends_alone_and_an_interrupted_worker_leaves_the_others(
+def test_what_waits_is_launched_anew_when_a_killed_daemon_is_back(workplace, git_repo, instance):
+    register(workplace, git_repo, "large", COUNT)
+    register(workplace, git_repo, "small")
+    backfill(instance, "large", "small")
+    with dagster_dev(workplace.home, ENV):
+        wait_for(lambda: len(handed_over(instance)) == 2, "they were not handed over together")
+        wait_for(lambda: committed(workplace.store), "nothing was committed")
+        daemon = workplace.home / "dagster" / "warm_worker" / "giver.pid"
+        os.kill(int(daemon.read_text()), signal.SIGKILL)
+        wait_for(lambda: handed_over(instance) == [], "the worker did not leave")
+        assert ended(instance, "large") == "SUCCESS"
+        assert latest(instance, "small").status.value == "QUEUED"
+    with dagster_dev(workplace.home, ENV):
+        wait_for(lambda: ended(instance, "small") == "SUCCESS", "it was not launched anew")
+
+
+def test_a_run_that_is_terminated_ends_alone_and_an_interrupted_worker_gives_back_the_others(
     workplace, git_repo, instance, workers
 ):
     register(workplace, git_repo, "large", MANY)
@@ -205,7 +221,7 @@ def test_a_run_that_is_terminated_ends_alone_and_an_interrupted_worker_leaves_th
     wait_for(lambda: status(instance, again) == "CANCELED", "the backfill's run was not canceled")
     assert kept.items() <= committed(workplace.store).items()
 
-    # An interrupt that is meant for the process ends it; what waits is there for the next one.
+    # An interrupt that is meant for the process ends it; what waits is launched anew.
     kept = committed(workplace.store)
     large, waits = (launch(instance, workers, repo) for repo in ("large", "waits"))
     wait_for(lambda: len(committed(workplace.store)) > len(kept) + 1, "it did not go on")
@@ -213,5 +229,5 @@ def test_a_run_that_is_terminated_ends_alone_and_an_interrupted_worker_leaves_th
     worker.send_signal(signal.SIGTERM)
     assert worker.wait() == 0
     assert status(instance, large) == "FAILURE"
-    assert status(instance, waits) == "STARTING"
-    assert handed_over(instance) == [waits]
+    assert status(instance, waits) == "QUEUED"
+    assert handed_over(instance) == []
