@@ -1,6 +1,10 @@
 """Dagster's SQLite files are opened by engines that are kept."""
 
+import sqlite3
+from pathlib import Path
+
 import dagster as dg
+import sqlalchemy
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 
 from dobby_pipeline.engines import MOST, keep_engines
@@ -39,3 +43,42 @@ def test_what_one_instance_writes_another_one_reads(tmp_path):
         assert other.get_latest_materialization_event(dg.AssetKey("a"))
         other.wipe_assets([dg.AssetKey("a")])
         assert one.get_latest_materialization_event(dg.AssetKey("a")) is None
+
+
+def connections(monkeypatch) -> list[str]:
+    """The files that SQLite opens from now on."""
+    opened: list[str] = []
+    connect = sqlite3.dbapi2.connect
+
+    def counted(path, *args, **options):
+        opened.append(Path(path).name)
+        return connect(path, *args, **options)
+
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", counted)
+    return opened
+
+
+def test_a_file_is_opened_once_for_many_events_and_each_is_there_at_once(tmp_path, monkeypatch):
+    keep_engines()
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        run = instance.create_run_for_job(dg.GraphDefinition("nothing").to_job())
+        instance.report_engine_event("the first", run)
+        opened = connections(monkeypatch)
+        for number in range(20):
+            instance.report_engine_event(f"event {number}", run)
+        assert opened == []
+        (file,) = (tmp_path / "history" / "runs").glob(f"{run.run_id}.db")
+        with sqlite3.connect(file) as other:
+            assert other.execute("select count(*) from event_logs").fetchone() == (21,)
+
+
+def test_an_engine_that_is_kept_no_longer_lets_go_of_its_file(tmp_path):
+    keep_engines()
+    engine = sqlite_event_log.create_engine(f"sqlite:///{tmp_path}/a.db")
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text("select 1"))
+    engine.dispose()
+    assert engine.pool.checkedin() == 1
+    for number in range(MOST):
+        sqlite_event_log.create_engine(f"sqlite:///{tmp_path}/{number}.db")
+    assert engine.pool.checkedin() == 0
