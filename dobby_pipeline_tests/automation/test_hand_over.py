@@ -17,6 +17,7 @@ from dobby_pipeline.automation.hand_over import (
     wake,
 )
 from dobby_pipeline.definitions import build_defs
+from dobby_pipeline_tests.automation.test_warm_worker import REPOSITORY
 
 
 @pytest.fixture
@@ -85,7 +86,9 @@ def test_a_worker_leaves_when_no_run_is_there_and_the_next_run_starts_another(
 
 def starting(instance) -> str:
     """A run that the daemon has taken out of the queue."""
-    run = instance.create_run_for_job(build_defs().resolve_job_def("summarize_repo"))
+    job = build_defs().resolve_job_def("summarize_repo")
+    origin = REPOSITORY.get_job_origin(job.name)
+    run = instance.create_run_for_job(job, remote_job_origin=origin)
     event = dg.DagsterEvent(dg.DagsterEventType.RUN_STARTING.value, run.job_name)
     instance.report_dagster_event(event, run.run_id)
     return run.run_id
