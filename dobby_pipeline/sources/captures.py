@@ -179,18 +179,16 @@ def capture(language: Language, data: bytes) -> Captures:
 
 def named_spans(matches: Iterable[Found]) -> list[tuple[int, int, str]]:
     """Where names are called or imported, sorted: of a qualified name the last part."""
-    # Two patterns may find the same name. As they come they are almost in order.
-    return sorted(
-        dict.fromkeys(
-            (name.start_byte, name.end_byte, kind)
-            for found in matches
-            for kind, nodes in found.items()
-            if kind in REFERENCE_KINDS
-            for node in nodes
-            for name in map(_last_part, _each(node))
-            if name is not None
-        )
-    )
+    spans: dict[tuple[int, int, str], None] = {}  # two patterns may find the same name
+    for found in matches:
+        for kind, nodes in found.items():
+            if kind in REFERENCE_KINDS:
+                for node in nodes:
+                    for part in _each(node):
+                        name = _last_part(part)
+                        if name is not None:
+                            spans[name.start_byte, name.end_byte, kind] = None
+    return sorted(spans)  # as they come they are almost in order
 
 
 def _each(node: Node) -> Iterable[Node]:

@@ -95,13 +95,15 @@ class Change:
             blocks.append(_ARE_NEW)
         for name, rows in self.rows.items():
             if rows and name == SYMBOL_REFERENCES.name:
-                params[name] = [[*keys, json.dumps(names)] for *keys, names in rows]
+                params[name] = [[*keys, _as_json(names)] for *keys, names in rows]
                 blocks.append(_PUT_REFERENCES)
             elif rows:
                 params[name] = rows
                 blocks.append(RELATIONS[name].put(name))
         return Transaction("\n".join(blocks), params, self.records)
 
+
+_as_json = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 _PUT_REFERENCES = """
 { rows[repo, path, symbol, text] <- $symbol_references

@@ -4,8 +4,10 @@ Not here: what makes a record (reader.py), what one transaction does (change.py)
 comes in (assets.py).
 """
 
+import gc
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Container, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -28,6 +30,7 @@ from dobby_pipeline.sources.file_rows import Values
 from dobby_pipeline.sources.languages import suffix_of
 from dobby_pipeline.sources.meanings import SeenNames
 from dobby_pipeline.sources.read_ahead import ReadAhead
+from dobby_pipeline.sources.read_process import GARBAGE
 from dobby_pipeline.sources.records import (
     ListedFile,
     Source,
@@ -139,7 +142,7 @@ class Ingest:
 
     def _all_changes(self, expected: int | None) -> Iterator[Transaction]:
         listed = self.source.files()
-        with ReadAhead(self.repo, self.source) as reader:
+        with ReadAhead(self.repo, self.source) as reader, _seldom_collecting():
             while look := list(islice(listed, FILES_A_LOOK)):
                 if expected is None:
                     expected = self._count(look)
@@ -278,7 +281,8 @@ class Ingest:
         """Remove what is stale, resolve what changed, write the snapshot, and tell what is held."""
         if not self._known:
             self._remove_stale()
-            resolve(self.store, self.repo, self._changed, self._seen)
+            with _seldom_collecting():
+                resolve(self.store, self.repo, self._changed, self._seen)
         with self.store.held("finish the ingest") as held:
             resolved = resolution(held, self.repo)
             files = held.run("count source_files", _FILES, {"repo": self.repo})
@@ -296,6 +300,21 @@ class Ingest:
             held.run("write snapshots", SNAPSHOTS.put(), params, write=True)
         metadata = _held_metadata(snapshot, files, redacted)
         return {**metadata, **asdict(self.tally), **_resolution_metadata(resolved)}
+
+
+@contextmanager
+def _seldom_collecting() -> Generator[None]:
+    """Look for garbage as seldom as the readers do.
+
+    Rows come by the ten thousand, in no cycle: to look for one among them takes a twentieth of an
+    ingest.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(GARBAGE, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _between_states(first: Transaction) -> Transaction:

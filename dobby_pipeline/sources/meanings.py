@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from dobby_pipeline.cozo.relation import Row
-from dobby_pipeline.cozo.store import HeldStore
+from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.schema.relations import SOURCE_FILES, SOURCE_RECORDS, SYMBOL_REFERENCES
 
 MAX_TARGETS = 50_000
@@ -81,11 +81,11 @@ class Meanings(NamedTuple):
 class Names(Protocol):
     """The records of a repo by their names."""
 
-    def families(self, store: HeldStore, paths: Iterable[str]) -> Mapping[str, str]:
+    def families(self, paths: Iterable[str]) -> Mapping[str, str]:
         """By path, in which languages a name is looked for there."""
         ...
 
-    def know(self, store: HeldStore, names: set[str]) -> None:
+    def know(self, names: set[str]) -> None:
         """Look up the records of these names, as far as they are not known."""
         ...
 
@@ -98,26 +98,27 @@ class Names(Protocol):
 class StoredNames:
     """As Names, looked up in the store as they are needed."""
 
+    store: CozoStore
     repo: str
     _known: dict[str, dict[str, Meanings]] = field(
         default_factory=dict[str, dict[str, Meanings]], init=False
     )
     _targets: int = field(default=0, init=False)
 
-    def families(self, store: HeldStore, paths: Iterable[str]) -> Mapping[str, str]:
+    def families(self, paths: Iterable[str]) -> Mapping[str, str]:
         """As Names.families."""
         params = {"repo": self.repo, "paths": [[path] for path in paths]}
-        rows = store.run("read languages of source_files", _LANGUAGES, params)
+        rows = self.store.run("read languages of source_files", _LANGUAGES, params)
         return {row["path"]: _family(row["language"]) for row in rows}
 
-    def know(self, store: HeldStore, names: set[str]) -> None:
+    def know(self, names: set[str]) -> None:
         """As Names.know."""
         if self._targets > MAX_TARGETS:
             self._known, self._targets = {}, 0
         unknown = names - self._known.keys()
         params = {"repo": self.repo, "names": [[name] for name in sorted(unknown)]}
-        rows = store.run("read names of source_records", _NAMED, params) if unknown else []
-        locals_ = self._locals(store, rows)
+        rows = self.store.run("read names of source_records", _NAMED, params) if unknown else []
+        locals_ = self._locals(rows)
         found: dict[str, dict[str, list[Target]]] = {name: {} for name in unknown}
         for row in rows:
             key = (row["path"], row["symbol"])
@@ -131,7 +132,7 @@ class StoredNames:
         """As Names.meanings."""
         return self._known[name].get(family)
 
-    def _locals(self, store: HeldStore, rows: list[Row]) -> set[SymbolKey]:
+    def _locals(self, rows: list[Row]) -> set[SymbolKey]:
         """Those of the records that stand inside a function."""
         around: dict[SymbolKey, SymbolKey] = {}
         for row in rows:
@@ -139,7 +140,7 @@ class StoredNames:
             if outer != row["symbol"]:
                 around[row["path"], row["symbol"]] = (row["path"], outer)
         params = {"repo": self.repo, "keys": [list(key) for key in sorted({*around.values()})]}
-        kinds = store.run("read kinds of source_records", _KINDS, params) if around else []
+        kinds = self.store.run("read kinds of source_records", _KINDS, params) if around else []
         functions = {(row["path"], row["symbol"]) for row in kinds if row["kind"] in _FUNCTIONS}
         return {key for key, outer in around.items() if outer in functions}
 
@@ -191,14 +192,13 @@ class SeenNames:
         self.references, self._families, self._records = {}, {}, {}
         self._functions = set()
 
-    def families(self, store: HeldStore, paths: Iterable[str]) -> Mapping[str, str]:
+    def families(self, paths: Iterable[str]) -> Mapping[str, str]:
         """As Names.families."""
-        del store, paths
+        del paths
         return self._families
 
-    def know(self, store: HeldStore, names: set[str]) -> None:
+    def know(self, names: set[str]) -> None:
         """As Names.know."""
-        del store
         for name in names - self._known.keys():
             found: dict[str, list[Target]] = {}
             for path, symbol, kind, language in self._records.get(name, ()):

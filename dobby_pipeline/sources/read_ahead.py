@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Lock
 from types import TracebackType
@@ -53,6 +54,7 @@ class ReadAhead:
         self._idle: SimpleQueue[ReadProcess] = SimpleQueue()
         self._started: list[ReadProcesses] = []
         self._has_ended = False
+        self._has_read = False
         self._asked = 0
         self._starting = Lock()
 
@@ -90,14 +92,23 @@ class ReadAhead:
     def _side_by_side(self, files: Sequence[ListedFile]) -> Iterator[tuple[ListedFile, FileRows]]:
         # A thread waits for a process.
         threads = self._threads = self._threads or ThreadPoolExecutor(self._count)
-        pending: deque[tuple[Sequence[ListedFile], Future[list[FileRows]]]] = deque()
+        pending: deque[_Task] = deque()
         for first in range(0, len(files), _FILES_A_TASK):
             task = files[first : first + _FILES_A_TASK]
-            pending.append((task, threads.submit(self._read, task)))
+            pending.append(_Task(task, threads.submit(self._read, task)))
             if len(pending) > _TASKS_AHEAD * self._count:
-                yield from _results(*pending.popleft())
+                self._help(pending)
+                yield from pending.popleft().results()
         while pending:
-            yield from _results(*pending.popleft())
+            yield from pending.popleft().results()
+
+    def _help(self, pending: deque["_Task"]) -> None:
+        """Read what is last in line while the processes start, a tenth of a second."""
+        for task in reversed(pending):
+            if self._has_read or pending[0].rows.done() or not task.rows.cancel():
+                return
+            task.rows = Future()
+            task.rows.set_result([read_rows(self._repo, self._source, file) for file in task.files])
 
     def _read(self, task: Sequence[ListedFile]) -> list[FileRows]:
         """The files' rows, by a process; one alone that brings its process down is unparsable."""
@@ -109,6 +120,7 @@ class ReadAhead:
                 return [rows for file in task for rows in self._read([file])]
             return [file_rows(self._repo, task[0], FileContent(reason=UNPARSABLE))]
         self._idle.put(process)
+        self._has_read = True
         return found
 
     def _process(self) -> ReadProcess:
@@ -127,7 +139,13 @@ class ReadAhead:
             return first
 
 
-def _results(
-    task: Sequence[ListedFile], future: Future[list[FileRows]]
-) -> Iterator[tuple[ListedFile, FileRows]]:
-    return zip(task, future.result(), strict=True)
+@dataclass
+class _Task:
+    """Files that one process reads, and their rows once they are there."""
+
+    files: Sequence[ListedFile]
+    rows: Future[list[FileRows]]
+
+    def results(self) -> Iterator[tuple[ListedFile, FileRows]]:
+        """Each file with its rows."""
+        return zip(self.files, self.rows.result(), strict=True)

@@ -35,8 +35,11 @@ from dobby_pipeline.sources.read_process import serve
 serve([int(descriptor) for descriptor in sys.argv[1:]])
 """
 
-_GARBAGE = 100_000
-"""Objects after which a reader looks for garbage: 900 files left 26 in all, and looking as often as
+_NEEDED = "dobby_pipeline.sources.reader", "markdown_it"
+"""What a reader needs for most repositories: a source of files, and a README's first words."""
+
+GARBAGE = 100_000
+"""Objects after which garbage is looked for: 900 files left 26 in all, and looking as often as
 Python does took 2 to 4 % of the reading."""
 
 
@@ -118,9 +121,10 @@ class ReadProcess:
 
 def serve(descriptors: list[int]) -> None:
     """Fork a reader for each socket; end them when the one that started this closes its input."""
-    import_module("markdown_it")  # most repositories have a README
+    for name in _NEEDED:
+        import_module(name)
     gc.freeze()
-    gc.set_threshold(_GARBAGE)
+    gc.set_threshold(GARBAGE)
     readers: list[int] = []
     while descriptors:
         descriptor = descriptors.pop()

@@ -5,6 +5,7 @@ Not here: how references are found (references.py), and which record a name mean
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -28,8 +29,9 @@ from dobby_pipeline.sources.meanings import (
     meant,
 )
 
-PAGE_ROWS = 5_000
-"""Rows of references that are read, and whose edges are written, while the database is held."""
+PAGE_ROWS = 2_000
+"""Rows of references that are read, and whose edges are written, in one operation. With smaller
+pages more of the writing of one goes on beside the next one's resolving."""
 
 PATHS_A_PAGE = 500
 
@@ -38,8 +40,6 @@ MAX_NAMES = 200
 
 MAX_PATHS = 10_000
 """Changed files that are remembered; with more of them all references are resolved."""
-
-_NAME = "resolve references"
 
 _OUTCOMES = ("resolved", "ambiguous", "external")
 
@@ -136,23 +136,33 @@ def resolve(
     """
     if seen is not None and seen.whole:
         # What their files had went when they were written.
-        for page in _pages(seen.references):
-            with store.held(_NAME) as held:
-                _write(held, repo, page, seen, had_edges=False)
+        pages = _pages(seen.references)
+        _write_behind(store, (_edges(repo, page, seen, had_edges=False) for page in pages))
         return
-    names = StoredNames(repo)
+    names = StoredNames(store, repo)
     if changed is None or changed.is_much:
         after: str | None = ""
         while after is not None:
-            with store.held(_NAME) as held:
+            with store.held("read symbol_references") as held:
                 rows, after = read_page(held, SYMBOL_REFERENCES, repo, after, _READ, PAGE_ROWS)
-                _resolve_page(held, repo, rows, names)
+            _resolve_page(store, repo, rows, names)
         return
     paths = sorted(_affected(store, repo, changed))
     for start in range(0, len(paths), PATHS_A_PAGE):
         page = paths[start : start + PATHS_A_PAGE]
-        with store.held(_NAME) as held:
-            _resolve_page(held, repo, _of_paths(held, repo, page), names)
+        _resolve_page(store, repo, _of_paths(store, repo, page), names)
+
+
+def _write_behind(store: CozoStore, writes: Iterable["_Write"]) -> None:
+    """Write each while the next one is found: the engine lets go of the interpreter."""
+    with ThreadPoolExecutor(1) as writer:
+        under_way: Future[Any] | None = None
+        for write in writes:
+            if under_way is not None:
+                under_way.result()
+            under_way = writer.submit(write.to, store)
+        if under_way is not None:
+            under_way.result()
 
 
 def _pages(references: Mapping[str, list[Row]]) -> Iterator[dict[str, list[Row]]]:
@@ -180,16 +190,16 @@ def _affected(store: CozoStore, repo: str, changed: Changed) -> set[str]:
     return paths
 
 
-def _of_paths(held: HeldStore, repo: str, paths: list[str]) -> list[Row]:
+def _of_paths(store: CozoStore, repo: str, paths: list[str]) -> list[Row]:
     params = {"repo": repo, "paths": [[path] for path in paths]}
-    return held.run("read symbol_references", _OF_PATHS, params) if paths else []
+    return store.run("read symbol_references", _OF_PATHS, params) if paths else []
 
 
-def _resolve_page(held: HeldStore, repo: str, rows: list[Row], names: Names) -> None:
+def _resolve_page(store: CozoStore, repo: str, rows: list[Row], names: Names) -> None:
     """Resolve the references of whole files, ordered by path."""
     by_path = {path: list(rows) for path, rows in groupby(rows, key=itemgetter("path"))}
     if by_path:
-        _write(held, repo, by_path, names)
+        _edges(repo, by_path, names).to(store)
 
 
 def resolution(store: CozoStore | HeldStore, repo: str) -> Resolution:
@@ -199,18 +209,24 @@ def resolution(store: CozoStore | HeldStore, repo: str) -> Resolution:
     return Resolution(**{key: found.get(key, 0) for key in _OUTCOMES})
 
 
-def _write(
-    store: HeldStore,
-    repo: str,
-    references: Mapping[str, list[Row]],
-    names: Names,
-    *,
-    had_edges: bool = True,
-) -> None:
-    """Replace the edges and counts of these files, if they have any."""
-    families = names.families(store, references)
+@dataclass(frozen=True)
+class _Write:
+    """Edges and counts of some files, and what they replace."""
+
+    script: str
+    params: Mapping[str, Any]
+
+    def to(self, store: CozoStore) -> None:
+        store.run("write dependencies", self.script, self.params, write=True)
+
+
+def _edges(
+    repo: str, references: Mapping[str, list[Row]], names: Names, *, had_edges: bool = True
+) -> _Write:
+    """The edges and counts of these files, if they have any."""
+    families = names.families(references)
     names.know(
-        store, {name for rows in references.values() for row in rows for _, name, _ in row["names"]}
+        {name for rows in references.values() for row in rows for _, name, _ in row["names"]}
     )
     edges: dict[tuple[str, ...], None] = {}  # by path, almost in the order of the keys
     counts: list[list[str | int]] = []
@@ -238,7 +254,7 @@ def _write(
     if edges:
         blocks.append(DEPENDENCIES.put("edges"))
     blocks.append(REFERENCE_COUNTS.put("counts"))
-    store.run("write dependencies", "\n".join(blocks), params, write=True)
+    return _Write("\n".join(blocks), params)
 
 
 def callees(
