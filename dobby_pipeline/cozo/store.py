@@ -9,11 +9,11 @@ import json
 import os
 import re
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pycozo.client
 import requests
@@ -39,6 +39,9 @@ LOCK_WAIT_S = 60.0
 
 CONFLICT_WAIT_S = 30.0
 """How long a transaction is rerun when another one wrote the same rows first."""
+
+
+_Result = TypeVar("_Result")
 
 
 class StoreError(DobbyError):
@@ -150,20 +153,11 @@ class CozoStore:
         KEPT_OPEN.keep(self.path, connection, since)
 
     def _open(self, name: str) -> tuple[Connection, float]:
-        def locked(_: RetryCallState) -> tuple[Connection, float]:
-            raise StoreLocked(
-                f"{name}: the database {self.path} was held by another process for "
-                f"{self.lock_wait_s:g} s: stop that process, or share one database by "
-                "DOBBY_COZO_URL"
-            )
-
-        retrying = Retrying(
-            retry=retry_if_exception_type(_Locked),
-            wait=wait_random_exponential(multiplier=0.005, max=0.25),
-            stop=stop_after_delay(self.lock_wait_s),
-            retry_error_callback=locked,
+        locked = StoreLocked(
+            f"{name}: the database {self.path} was held by another process for "
+            f"{self.lock_wait_s:g} s: stop that process, or share one database by DOBBY_COZO_URL"
         )
-        return retrying(self._open_embedded, name)
+        return _until(lambda: self._open_embedded(name), _Locked, self.lock_wait_s, 0.25, locked)
 
     def _open_embedded(self, name: str) -> tuple[Connection, float]:
         kept = KEPT_OPEN.take(self.path)
@@ -241,19 +235,17 @@ class HeldStore:
     def _result(
         self, name: str, script: str, params: Mapping[str, Any], *, write: bool
     ) -> dict[str, Any]:
-        def conflict(_: RetryCallState) -> dict[str, Any]:
-            raise StoreConflict(
-                f"{name}: other transactions on {self.store.place} kept coming first for "
-                f"{CONFLICT_WAIT_S:g} s: run it again"
-            )
-
-        retrying = Retrying(
-            retry=retry_if_exception_type(_Conflict),
-            wait=wait_random_exponential(multiplier=0.005, max=0.5),
-            stop=stop_after_delay(CONFLICT_WAIT_S),
-            retry_error_callback=conflict,
+        conflict = StoreConflict(
+            f"{name}: other transactions on {self.store.place} kept coming first for "
+            f"{CONFLICT_WAIT_S:g} s: run it again"
         )
-        return retrying(self._once, name, script, params, immutable=not write)
+        return _until(
+            lambda: self._once(name, script, params, immutable=not write),
+            _Conflict,
+            CONFLICT_WAIT_S,
+            0.5,
+            conflict,
+        )
 
     def _once(
         self, name: str, script: str, params: Mapping[str, Any], *, immutable: bool
@@ -286,6 +278,36 @@ class HeldStore:
         on = f" on {relation[1]}" if relation else ""
         place = self.store.place
         return StoreError(f"{name}: the query{on} failed in {place} ({code or 'refused'})")
+
+
+def _until(
+    call: Callable[[], _Result],
+    busy: type[Exception],
+    patience_s: float,
+    pause_s: float,
+    refusal: StoreError,
+) -> _Result:
+    """Call until it is not `busy`, after pauses that grow from 5 ms to `pause_s`, at random.
+
+    The first time without tenacity, whose state is a cycle: it would keep the rows that a call
+    writes until garbage is looked for.
+
+    Raises:
+        StoreError: `refusal`, when it was busy for `patience_s`.
+    """
+    with suppress(busy):
+        return call()
+
+    def refused(_: RetryCallState) -> _Result:
+        raise refusal
+
+    retrying = Retrying(
+        retry=retry_if_exception_type(busy),
+        wait=wait_random_exponential(multiplier=0.005, max=pause_s),
+        stop=stop_after_delay(patience_s),
+        retry_error_callback=refused,
+    )
+    return retrying(call)
 
 
 def _plain(text: str) -> str:

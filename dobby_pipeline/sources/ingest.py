@@ -37,6 +37,8 @@ from dobby_pipeline.sources.records import (
 )
 from dobby_pipeline.sources.resolve import Changed, Resolution, resolution, resolve
 
+_USUAL = gc.get_threshold()
+
 FILES_A_LOOK = 2000
 """Listed files whose stored rows are looked up together: 2 MB, and one opening of the database."""
 
@@ -309,12 +311,11 @@ def _seldom_collecting() -> Generator[None]:
     Rows come by the ten thousand, in no cycle: to look for one among them takes a twentieth of an
     ingest.
     """
-    before = gc.get_threshold()
-    gc.set_threshold(GARBAGE, *before[1:])
+    gc.set_threshold(GARBAGE, *_USUAL[1:])
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        gc.set_threshold(*_USUAL)  # not what it was: ingests side by side need not end in order
 
 
 def _between_states(first: Transaction) -> Transaction:
