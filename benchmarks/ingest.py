@@ -13,6 +13,7 @@ from pathlib import Path
 from measure import at_most, below, commit_all, in_child, needs, sdist, told
 
 NETWORKX = "3.4.2"
+TURNS = 5
 SMALL, LARGE = 10_000, 100_000
 
 
@@ -48,17 +49,24 @@ def looks(folder: Path, home: Path) -> dict[str, float]:
 
 
 def networkx() -> None:
-    """One repository of 900 files: against ctags, then again, then with one changed file."""
+    """One repository of 900 files: against ctags, then again, then with one changed file.
+
+    Of the first ingest and of ctags, turn by turn, the best counts.
+    """
     needs(shutil.which("ctags"), "universal-ctags beside it")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "networkx"
         shutil.copytree(sdist("networkx", NETWORKX), folder)
-        seconds = [_ctags(folder) for _ in range(3)]
+        ctags, firsts = list[float](), list[float]()
+        for turn in range(TURNS):
+            ctags.append(_ctags(folder))
+            seconds, _ = in_child(ingest, folder, Path(scratch) / f"cozo-{turn}", "first")
+            firsts.append(seconds)
         times, peak = in_child(looks, folder, Path(scratch) / "cozo")
     name = f"ingest networkx {NETWORKX}"
     first, again, one = times["first"], times["repeat"], times["one changed file"]
     told(
-        at_most(name, "first ingest", first, "s", "universal-ctags", min(seconds), 10),
+        at_most(name, "first ingest", min(firsts), "s", "universal-ctags", min(ctags), 10),
         at_most(name, "same commit again", again, "s", "first ingest", first, 0.05),
         at_most(name, "one changed file", one, "s", "first ingest", first, 0.1),
         below(name, "peak memory", peak, "MB", 1000),

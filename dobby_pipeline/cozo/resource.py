@@ -13,7 +13,7 @@ from dobby_pipeline.settings import Settings
 
 
 class CozoResource(dg.ConfigurableResource[None]):
-    """Where the database is. It is opened for one operation at a time, so nothing is held.
+    """Where the database is. It is opened when an operation needs it, so nothing is held.
 
     Dagster shows fields, so the token of the environment is in none: it is read where it is sent.
     """

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Lock
 from types import TracebackType
@@ -54,7 +53,6 @@ class ReadAhead:
         self._idle: SimpleQueue[ReadProcess] = SimpleQueue()
         self._started: list[ReadProcesses] = []
         self._has_ended = False
-        self._has_read = False
         self._asked = 0
         self._starting = Lock()
 
@@ -92,23 +90,14 @@ class ReadAhead:
     def _side_by_side(self, files: Sequence[ListedFile]) -> Iterator[tuple[ListedFile, FileRows]]:
         # A thread waits for a process.
         threads = self._threads = self._threads or ThreadPoolExecutor(self._count)
-        pending: deque[_Task] = deque()
+        pending: deque[tuple[Sequence[ListedFile], Future[list[FileRows]]]] = deque()
         for first in range(0, len(files), _FILES_A_TASK):
             task = files[first : first + _FILES_A_TASK]
-            pending.append(_Task(task, threads.submit(self._read, task)))
+            pending.append((task, threads.submit(self._read, task)))
             if len(pending) > _TASKS_AHEAD * self._count:
-                self._help(pending)
-                yield from pending.popleft().results()
+                yield from _results(*pending.popleft())
         while pending:
-            yield from pending.popleft().results()
-
-    def _help(self, pending: deque["_Task"]) -> None:
-        """Read what is last in line while the processes start, a tenth of a second."""
-        for task in reversed(pending):
-            if self._has_read or pending[0].rows.done() or not task.rows.cancel():
-                return
-            task.rows = Future()
-            task.rows.set_result([read_rows(self._repo, self._source, file) for file in task.files])
+            yield from _results(*pending.popleft())
 
     def _read(self, task: Sequence[ListedFile]) -> list[FileRows]:
         """The files' rows, by a process; one alone that brings its process down is unparsable."""
@@ -120,7 +109,6 @@ class ReadAhead:
                 return [rows for file in task for rows in self._read([file])]
             return [file_rows(self._repo, task[0], FileContent(reason=UNPARSABLE))]
         self._idle.put(process)
-        self._has_read = True
         return found
 
     def _process(self) -> ReadProcess:
@@ -139,13 +127,7 @@ class ReadAhead:
             return first
 
 
-@dataclass
-class _Task:
-    """Files that one process reads, and their rows once they are there."""
-
-    files: Sequence[ListedFile]
-    rows: Future[list[FileRows]]
-
-    def results(self) -> Iterator[tuple[ListedFile, FileRows]]:
-        """Each file with its rows."""
-        return zip(self.files, self.rows.result(), strict=True)
+def _results(
+    task: Sequence[ListedFile], future: Future[list[FileRows]]
+) -> Iterator[tuple[ListedFile, FileRows]]:
+    return zip(task, future.result(), strict=True)
