@@ -16,7 +16,7 @@ import socket
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from uuid import uuid4
@@ -257,11 +257,7 @@ def opened(store: CozoStore, restore: Path | None = None) -> Generator[Engine]:
     """
     if restore is not None and not is_backup(restore):
         raise StoreError(f"{restore} is no backup of a Cozo database: give another file")
-    # A small memtable is for databases that are opened for one operation. With it 100,000 rows
-    # became 60 files instead of 3, and a scan took 2.5 times as long. Opening writes it anew for
-    # the next.
-    (store.path / "options").unlink(missing_ok=True)
-    with store.held("cozo-server") as held:
+    with replace(store, lasting=True).held("cozo-server") as held:
         engine = cast("Any", held.connection).embedded
         engine.set_default_query_timeout(QUERY_TIMEOUT_S)
         if restore is not None:

@@ -94,12 +94,15 @@ class CozoStore:
         url: address of a Cozo server, or empty.
         auth: the server's `x-cozo-auth` token.
         lock_wait_s: how long an operation waits for the embedded database.
+        lasting: whether this process keeps the embedded database for good, and has the engine's
+            own options, not those for short operations.
     """
 
     path: Path
     url: str = ""
     auth: str = ""
     lock_wait_s: float = LOCK_WAIT_S
+    lasting: bool = False
 
     @property
     def place(self) -> str:
@@ -150,7 +153,10 @@ class CozoStore:
         except BaseException:
             connection.close()  # an engine that could not write may serve nothing more
             raise
-        KEPT_OPEN.keep(self.path, connection, since)
+        if self.lasting:
+            connection.close()
+        else:
+            KEPT_OPEN.keep(self.path, connection, since)
 
     def _open(self, name: str) -> tuple[Connection, float]:
         locked = StoreLocked(
@@ -161,8 +167,10 @@ class CozoStore:
 
     def _open_embedded(self, name: str) -> tuple[Connection, float]:
         kept = KEPT_OPEN.take(self.path)
-        if kept is not None:
+        if kept is not None and not self.lasting:
             return kept
+        if kept is not None:
+            kept[0].close()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             return self._opened(), time.monotonic()
@@ -176,9 +184,11 @@ class CozoStore:
 
     def _opened(self) -> _EmbeddedClient:
         crowded = journal.needs_flush(self.path)
+        if self.lasting:
+            journal.forget_options(self.path)
         with self._creation():
             client = _EmbeddedClient(self.path)
-        if journal.write_options(self.path):
+        if journal.write_options(self.path) and not self.lasting:
             client.close()
             client = _EmbeddedClient(self.path)
         if crowded:

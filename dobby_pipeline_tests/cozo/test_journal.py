@@ -1,11 +1,13 @@
 """The write-ahead logs of an embedded database stay few, and nothing is lost by that."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from dobby_pipeline.cozo import journal, kept_open
 from dobby_pipeline.cozo.journal import MAX_LOG_BYTES, MAX_LOGS, MEMTABLE_BYTES
+from dobby_pipeline.cozo.kept_open import KEPT_OPEN
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +51,19 @@ def test_the_engine_uses_a_small_memtable_and_keeps_a_short_diary(empty_store):
         empty_store.run("look", "::relations")
     assert f"write_buffer_size={MEMTABLE_BYTES}\n" in newest_options(empty_store)
     assert len(list((empty_store.path / "data").glob("LOG*"))) <= 5
+
+
+def test_a_process_that_keeps_the_database_has_the_engine_s_memtable_and_leaves_the_small_one(
+    empty_store, monkeypatch
+):
+    monkeypatch.setattr(kept_open, "TURN_S", 60.0)
+    monkeypatch.setattr(kept_open, "LINGER_S", 60.0)
+    empty_store.run("look", "::relations")  # stays open, with the small one
+    with replace(empty_store, lasting=True).held("keep"):
+        assert f"write_buffer_size={MEMTABLE_BYTES}\n" not in newest_options(empty_store)
+    empty_store.run("look", "::relations")
+    assert f"write_buffer_size={MEMTABLE_BYTES}\n" in newest_options(empty_store)
+    KEPT_OPEN.close_all()
 
 
 def test_a_database_of_older_options_gets_those_of_today_and_keeps_its_rows(
