@@ -27,9 +27,9 @@ COMMIT_EVERY_S = 2.0
 """A batch is committed when either is reached: a kill costs at most this much work."""
 
 COMMIT_PAUSE_S = 0.25
-"""Between two commits at least. A commit opens the database twice, for the bodies and for the rows
-that refer to them, which takes 20 to 60 ms: a GPU that makes 700 summaries a second would wait for
-two of them at every 16th."""
+"""Between two commits at least. A commit is two operations, for the bodies and for the rows that
+refer to them, which take 20 to 60 ms: a GPU that makes 700 summaries a second would wait for two of
+them at every 16th."""
 
 
 @dataclass(frozen=True, slots=True)
