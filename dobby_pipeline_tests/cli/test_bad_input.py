@@ -223,7 +223,8 @@ def test_a_damaged_history_of_dagster(workplace, git_repo):
     assert workplace.dobby("ingest", folder).status == 0
     for history in (workplace.home / "dagster" / "history").glob("*.db"):
         history.write_bytes(b"no database" * 1000)
-    refused(workplace.dobby("ingest", folder), "Dagster's database cannot be used", "history of runs")
+    words = "Dagster's database cannot be used", "history of runs"
+    refused(workplace.dobby("ingest", folder), *words)
     assert len(workplace.dobby("records", "example", "--json").rows) == 1
 
 
