@@ -51,7 +51,7 @@ test: $(VENV)/.installed-dev ## Run the whole test suite, with coverage
 check: $(VENV)/.installed-dev ## Lint, check types, validate the definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/dagster definitions validate -w workspace.yaml
 
 clean: ## Remove the virtual environment and this repository's .dobby
