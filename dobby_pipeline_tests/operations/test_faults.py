@@ -108,7 +108,7 @@ def test_a_database_that_is_held_for_longer_than_a_run_waits_is_one_line(
 ):
     folder = git_repo(functions())
     # The run of the flow, in this process, has the store's own patience: a minute.
-    monkeypatch.setattr(CozoStore.__init__, "__defaults__", ("", "", PATIENCE_S))
+    monkeypatch.setattr(CozoStore.__init__, "__defaults__", ("", "", PATIENCE_S, False))
     monkeypatch.setenv("DOBBY_SESSIONS", "1")
     with ThreadPoolExecutor() as aside:
         holder = aside.submit(held_in_the_middle, CozoStore(workplace.store.path, lock_wait_s=60))
