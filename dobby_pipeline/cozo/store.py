@@ -167,9 +167,9 @@ class CozoStore:
 
     def _open_embedded(self, name: str) -> tuple[Connection, float]:
         kept = KEPT_OPEN.take(self.path)
-        if kept is not None and not self.lasting:
-            return kept
         if kept is not None:
+            if not self.lasting:
+                return kept
             kept[0].close()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
