@@ -1,15 +1,18 @@
-"""Runs that are handed to the warm worker: a file for each, and two locks.
+"""Runs that are handed to the warm worker: a file for each, and three locks.
 
 A file is there from the hand-over until the run has ended, so whoever asks (the daemon, the UI's
-server, the worker) sees the same. Not here: which runs these are (launcher.py), and what is done
-with them (warm_worker.py).
+server, the worker) sees the same. Whether the worker or the daemon lives is told by a lock, which
+ends with its process; a process's number may be that of a dead one nobody has waited for yet.
+Not here: which runs these are (launcher.py), and what is done with them (warm_worker.py).
 """
 
 import contextlib
 import fcntl
+import functools
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import TextIO
 
 import dagster as dg
 
@@ -62,12 +65,9 @@ def done(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def giver_lives(instance: dg.DagsterInstance) -> bool:
-    """Whether the process that handed over last is there: Dagster's daemon."""
-    try:
-        os.kill(int((_folder(instance) / _GIVER).read_text()), 0)
-    except ProcessLookupError:
-        return False
-    return True
+    """Whether a process that has handed over is there: Dagster's daemon."""
+    with (_folder(instance) / _GIVER).open() as file:
+        return not locked(file)
 
 
 def left(instance: dg.DagsterInstance, lock: int, *, anyway: bool = False) -> bool:
@@ -115,10 +115,19 @@ def _door(instance: dg.DagsterInstance) -> Generator[Path]:
 
 
 def _wake(folder: Path, start: Callable[[int], None]) -> None:
-    new = folder / f"{_GIVER}.new"
-    new.write_text(str(os.getpid()))
-    new.rename(folder / _GIVER)  # the worker reads it at any time
+    _give_from_here(folder)
     # The lock belongs to the open file, which the process that is started holds until its end.
     with (folder / "worker.lock").open("w") as file:
         if locked(file):
             start(file.fileno())
+
+
+@functools.cache
+def _give_from_here(folder: Path) -> TextIO:
+    """The process's number in a file, which is held until its end; several may hold it."""
+    file = (folder / _GIVER).open("a+")
+    fcntl.flock(file, fcntl.LOCK_SH)
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

@@ -2,8 +2,8 @@
 
 import os
 import subprocess
+import sys
 import threading
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -94,21 +94,34 @@ def starting(instance) -> str:
     return run.run_id
 
 
-def test_a_worker_gives_runs_back_when_the_process_that_gave_them_is_gone(instance, workers, start):
-    locks: list[int] = []
+GIVER = """
+import sys, time, types
+from dobby_pipeline.automation.hand_over import hand_over
+home, *runs = sys.argv[1:]
+for run_id in runs:
+    hand_over(types.SimpleNamespace(root_directory=home), run_id, lambda _: None)
+print("handed over", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_worker_gives_runs_back_when_the_process_that_gave_them_is_dead(instance, workers, start):
     runs = [starting(instance), starting(instance)]
-    for run_id in runs:
-        hand_over(instance, run_id, lambda lock: locks.append(os.dup(lock)))
+    command = [sys.executable, "-c", GIVER, instance.root_directory, *runs]
+    giver = subprocess.Popen(command, stdout=subprocess.PIPE)
+    workers.append(giver)
+    assert giver.stdout is not None
+    assert giver.stdout.readline() == b"handed over\n"
     instance.report_run_canceled(instance.get_run_by_id(runs[1]))
-    assert not left(instance, locks[0])
-    giver = subprocess.Popen(["true"])
-    giver.wait()
-    (Path(instance.root_directory) / "warm_worker" / "giver.pid").write_text(str(giver.pid))
-    assert left(instance, locks[0])
+    lock = os.open(os.devnull, os.O_RDONLY)
+    assert not left(instance, lock)
+    giver.kill()
+    os.waitid(os.P_PID, giver.pid, os.WEXITED | os.WNOWAIT)  # its number is still there
+    assert left(instance, lock)
     assert handed_over(instance) == []
     assert [instance.get_run_by_id(run).status.value for run in runs] == ["QUEUED", "CANCELED"]
     hand_over(instance, runs[0], start)
-    assert len(workers) == 1
+    assert len(workers) == 2
 
 
 def test_a_worker_may_ask_for_the_giver_while_runs_are_handed_over(instance, start):
