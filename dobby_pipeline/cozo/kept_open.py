@@ -1,27 +1,36 @@
-"""The embedded database, kept open for a moment after an operation for this process's next one.
+"""The embedded database, kept open after an operation for this process's next one.
 
-To open it takes some 11 ms, as long as a small operation; a run has a hundred of those. So it is
-closed when nothing came for LINGER_S, or after TURN_S in any case: the other processes, which
-wait with a back-off, have their turn then.
+To open it takes some 11 ms, as long as a small operation, and 30 and more where much was written;
+a run has a hundred operations. So it is kept until another process waits for it, which that one
+tells by a lock on the folder, or until nothing came for IDLE_S.
 
 Not here: opening, and what an operation is (store.py).
 """
 
 import atexit
-import math
+import fcntl
+import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+IDLE_S = 2.0
+"""How long the next operation is waited for while nobody else waits. An ingest commits each second
+or so; a program that knows nothing of the lock, and finds the database in use, waits as long."""
+
 LINGER_S = 0.05
-"""How long the next operation is waited for. Between a check and the next one Dagster writes
+"""How long it is waited for while others wait. Between a check and the next one Dagster writes
 events for 20 to 30 ms."""
 
 TURN_S = 0.25
-"""How long one process keeps the database before it lets others in."""
+"""How long one process keeps the database while others wait."""
+
+_LOOK_S = 0.02
+"""How often it is looked whether others wait, which takes some 10 us."""
 
 
 class Connection(Protocol):
@@ -40,7 +49,7 @@ class Connection(Protocol):
 class _Kept:
     connection: Connection
     since: float
-    until: float
+    used: float
 
 
 class KeptOpen:
@@ -61,14 +70,13 @@ class KeptOpen:
         return (kept.connection, kept.since) if kept else None
 
     def keep(self, path: Path, connection: Connection, since: float) -> None:
-        """Close the database soon, unless it is taken before."""
-        now = time.monotonic()
-        until = min(now + LINGER_S, since + TURN_S)
-        if until <= now:
+        """Close the database once it is wanted or idle, unless it is taken before."""
+        kept = _Kept(connection, since, time.monotonic())
+        if _is_over(path, kept):
             connection.close()
             return
         with self._changed:
-            self._kept[path.absolute()] = _Kept(connection, since, until)
+            self._kept[path.absolute()] = kept
             if self._closer is None or not self._closer.is_alive():
                 self._closer = threading.Thread(target=self._close_in_time, daemon=True)
                 self._closer.start()
@@ -76,21 +84,52 @@ class KeptOpen:
 
     def close_all(self) -> None:
         """Let go of all now."""
-        self._close(math.inf)
+        with self._changed:
+            closed = list(self._kept.values())
+            self._kept.clear()
+        for kept in closed:
+            kept.connection.close()
 
     def _close_in_time(self) -> None:
         while True:
             with self._changed:
-                ends = [kept.until for kept in self._kept.values()]
-                self._changed.wait(max(0.0, min(ends) - time.monotonic()) if ends else None)
-            self._close(time.monotonic())
+                self._changed.wait(_LOOK_S if self._kept else None)
+                over = [path for path, kept in self._kept.items() if _is_over(path, kept)]
+                closed = [self._kept.pop(path) for path in over]
+            for kept in closed:
+                kept.connection.close()
 
-    def _close(self, now: float) -> None:
-        with self._changed:
-            over = [path for path, kept in self._kept.items() if kept.until <= now]
-            closed = [self._kept.pop(path) for path in over]
-        for kept in closed:
-            kept.connection.close()
+
+@contextmanager
+def wanting(path: Path) -> Generator[None]:
+    """Tell the process that keeps the database open that this one waits for it."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _is_over(path: Path, kept: _Kept) -> bool:
+    now = time.monotonic()
+    if now - kept.used >= IDLE_S:
+        return True
+    return now >= min(kept.used + LINGER_S, kept.since + TURN_S) and _is_wanted(path)
+
+
+def _is_wanted(path: Path) -> bool:
+    try:
+        folder = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return True  # by whoever removed it
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(folder)
+    return False
 
 
 KEPT_OPEN = KeptOpen()

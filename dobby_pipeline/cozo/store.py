@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ from tenacity import (
 )
 
 from dobby_pipeline.cozo import journal
-from dobby_pipeline.cozo.kept_open import KEPT_OPEN, Connection
+from dobby_pipeline.cozo.kept_open import KEPT_OPEN, Connection, wanting
 from dobby_pipeline.cozo.relation import Row
 from dobby_pipeline.errors import DobbyError
 
@@ -84,10 +85,10 @@ class _EmbeddedClient(pycozo.client.Client):
 
 @dataclass(frozen=True)
 class CozoStore:
-    """A CozoDB database, opened for an operation and closed a moment later.
+    """A CozoDB database, opened for an operation and let go when another process wants it.
 
-    RocksDB lets one process in, and Dagster is several: nobody keeps the embedded database open
-    for long (kept_open.py), everybody waits for it with a bounded, jittered back-off.
+    RocksDB lets one process in, and Dagster is several: nobody keeps the embedded database while
+    others wait (kept_open.py), everybody waits for it with a bounded, jittered back-off.
 
     Attributes:
         path: folder of the embedded RocksDB database; unused when `url` is set.
@@ -163,7 +164,11 @@ class CozoStore:
             f"{name}: the database {self.path} was held by another process for "
             f"{self.lock_wait_s:g} s: stop that process, or share one database by DOBBY_COZO_URL"
         )
-        return _until(lambda: self._open_embedded(name), _Locked, self.lock_wait_s, 0.25, locked)
+        open_it = partial(self._open_embedded, name)
+        with suppress(_Locked):
+            return open_it()
+        with wanting(self.path):
+            return _until(open_it, _Locked, self.lock_wait_s, 0.25, locked)
 
     def _open_embedded(self, name: str) -> tuple[Connection, float]:
         kept = KEPT_OPEN.take(self.path)

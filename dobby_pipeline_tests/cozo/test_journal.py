@@ -13,7 +13,7 @@ from dobby_pipeline.cozo.kept_open import KEPT_OPEN
 @pytest.fixture(autouse=True)
 def opened_for_each_operation(monkeypatch):
     """As it is where processes use the database by turns."""
-    monkeypatch.setattr(kept_open, "TURN_S", -1.0)
+    monkeypatch.setattr(kept_open, "IDLE_S", 0.0)
 
 
 def newest_options(store) -> str:
@@ -56,8 +56,7 @@ def test_the_engine_uses_a_small_memtable_and_keeps_a_short_diary(empty_store):
 def test_a_process_that_keeps_the_database_has_the_engine_s_memtable_and_leaves_the_small_one(
     empty_store, monkeypatch
 ):
-    monkeypatch.setattr(kept_open, "TURN_S", 60.0)
-    monkeypatch.setattr(kept_open, "LINGER_S", 60.0)
+    monkeypatch.setattr(kept_open, "IDLE_S", 60.0)
     empty_store.run("look", "::relations")  # stays open, with the small one
     with replace(empty_store, lasting=True).held("keep"):
         assert f"write_buffer_size={MEMTABLE_BYTES}\n" not in newest_options(empty_store)

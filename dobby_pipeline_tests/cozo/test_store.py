@@ -220,6 +220,18 @@ except StoreLocked:
 """
 
 
+BUSY = """
+import sys
+from pathlib import Path
+from dobby_pipeline.cozo.store import CozoStore
+store = CozoStore(Path(sys.argv[1]))
+store.run("read", "?[a] := a = 1")
+print("begun", flush=True)
+while True:
+    store.run("read", "?[a] := a = 1")
+"""
+
+
 def read_elsewhere(path: Path, wait_s: float) -> str:
     """What comes of an operation in another process."""
     command = [sys.executable, "-c", READ, str(path), str(wait_s)]
@@ -242,28 +254,59 @@ def openings(monkeypatch) -> list[Path]:
 def test_operations_that_follow_each_other_open_the_database_once(store, monkeypatch):
     KEPT_OPEN.close_all()
     opened = openings(monkeypatch)
-    monkeypatch.setattr(kept_open, "LINGER_S", 60.0)
-    monkeypatch.setattr(kept_open, "TURN_S", 60.0)
+    monkeypatch.setattr(kept_open, "IDLE_S", 60.0)
+    monkeypatch.setattr(kept_open, "TURN_S", 0.1)
     for _ in range(3):
         store.run("read", "::relations")
+        time.sleep(0.2)
     assert len(opened) == 1
+
+
+def test_a_database_that_is_kept_is_let_go_for_another_process(store, monkeypatch):
+    monkeypatch.setattr(kept_open, "IDLE_S", 3600.0)
+    store.run("read", "::relations")
+    assert read_elsewhere(store.path, 30) == "read"
+
+
+def test_a_database_that_lingers_for_another_process_is_not_told_to_be_free(store, monkeypatch):
+    for name in ("IDLE_S", "LINGER_S", "TURN_S"):
+        monkeypatch.setattr(kept_open, name, 60.0)
+    store.run("read", "::relations")
     assert read_elsewhere(store.path, 0.1) == "locked"
     KEPT_OPEN.close_all()
     assert read_elsewhere(store.path, 0.1) == "read"
 
 
-def test_a_database_that_lingers_is_let_go_without_being_asked(store):
+def test_a_database_is_let_go_when_nobody_uses_it(store, monkeypatch):
+    monkeypatch.setattr(kept_open, "_is_wanted", lambda _: False)
     store.run("read", "::relations")
     assert read_elsewhere(store.path, 30) == "read"
 
 
-def test_a_turn_ends_however_many_operations_follow(store, monkeypatch):
+def test_a_turn_ends_however_many_operations_follow_if_another_process_waits(store, monkeypatch):
     KEPT_OPEN.close_all()
     opened = openings(monkeypatch)
     monkeypatch.setattr(kept_open, "TURN_S", -1.0)
-    for _ in range(3):
-        store.run("read", "::relations")
+    with kept_open.wanting(store.path):
+        for _ in range(3):
+            store.run("read", "::relations")
     assert len(opened) == 3
+
+
+def test_processes_that_never_pause_have_their_turns(store):
+    """Each would keep it for ever if it did not look after its own operations as well."""
+    command = [sys.executable, "-c", BUSY, str(store.path)]
+    busy = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
+    try:
+        for process in busy:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"begun\n"
+        for _ in range(3):
+            assert read_elsewhere(store.path, 60) == "read"
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 def test_an_engine_that_failed_is_not_kept(store, monkeypatch):
