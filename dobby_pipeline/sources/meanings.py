@@ -6,7 +6,9 @@ that is compared, there are no types: what is not certain by name gives no edge.
 What a name can mean:
   - A call means a record of its own file first, then one of another file. Exactly one of them
     must have the name. A method that calls its own name means another object's, more often than
-    not, and gives no edge.
+    not, and gives no edge. Neither does a name that the language itself has (`items`, `append`),
+    unless the file imports it: of 14,000 edges of networkx 1,100 led from dicts and lists to
+    methods of one class.
   - An import means a record of another file, and no method.
   - Records of languages that cannot call each other do not count.
   - A record inside a function counts in its own file only.
@@ -228,8 +230,14 @@ def _meanings(targets: list[Target]) -> Meanings:
     return Meanings(outer, anywhere, [target for target in anywhere if not target.is_method])
 
 
-def meant(kind: str, path: str, symbol: str, meanings: Meanings) -> Target | bool:
-    """What the reference leads to; True when it can be several records, False when none."""
+def meant(
+    kind: str, path: str, symbol: str, meanings: Meanings, *, is_builtin: bool = False
+) -> Target | bool:
+    """What the reference leads to; True when it can be several records, False when none.
+
+    Args:
+        is_builtin: whether it can be something of the language as well.
+    """
     if kind == "import":
         targets = meanings.importable
         first, last = _of_path(targets, path)
@@ -239,7 +247,7 @@ def meant(kind: str, path: str, symbol: str, meanings: Meanings) -> Target | boo
     first, last = _of_path(targets, path)
     if last == first:
         others = len(meanings.anywhere)
-        return meanings.anywhere[0] if others == 1 else others > 1
+        return meanings.anywhere[0] if others == 1 and not is_builtin else others > 0
     target = targets[first]
     delegates = target.is_method and target.symbol == symbol
     return True if last - first > 1 or delegates else target

@@ -20,6 +20,7 @@ from dobby_pipeline.schema.relations import (
     RESOLVED,
     SYMBOL_REFERENCES,
 )
+from dobby_pipeline.sources.builtin_names import builtin_names
 from dobby_pipeline.sources.meanings import (
     Names,
     SeenNames,
@@ -78,7 +79,7 @@ class Resolution:
 
     Attributes:
         resolved: lead to one record.
-        ambiguous: several records of the repo can be meant.
+        ambiguous: several records of the repo can be meant, or one and something of the language.
         external: no record of the repo has the name: libraries, builtins, variables.
     """
 
@@ -233,11 +234,16 @@ def _edges(
     for path, rows in references.items():
         family = families.get(path, "")
         outcomes = dict.fromkeys(_OUTCOMES, 0)
+        imported = {name for row in rows for kind, name, _ in row["names"] if kind == "import"}
+        builtin = builtin_names(family) - imported
         for row in rows:
             symbol = row["symbol"]
             for kind, name, _ in row["names"]:
                 meanings = names.meanings(family, name)
-                found = meant(kind, path, symbol, meanings) if meanings else None
+                if meanings:
+                    found = meant(kind, path, symbol, meanings, is_builtin=name in builtin)
+                else:
+                    found = False
                 if isinstance(found, Target):
                     edges[repo, path, symbol, kind, found.path, found.symbol] = None
                     outcomes["resolved"] += 1

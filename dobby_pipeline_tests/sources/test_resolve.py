@@ -95,6 +95,63 @@ def test_a_method_that_calls_its_own_name_delegates(store):
     assert resolve(store, "r") == Resolution(0, 1, 0)
 
 
+def test_a_name_that_the_language_has_too_tells_a_record_where_it_is_imported(store):
+    files = {
+        "a.py": "def f(d, s):\n    d.items(); s.split(); other()\n",
+        "b.py": "class C:\n    def items(self): 1\ndef split(s): 1\ndef other(): 1\n",
+        "c.py": "from b import split\ndef g(s): split(s)\n",
+    }
+    assert resolved(store, files) == [
+        ("a.py", "f", "call", "b.py", "other"),
+        ("c.py", "", "import", "b.py", "split"),
+        ("c.py", "g", "call", "b.py", "split"),
+    ]
+    assert resolution(store, "r") == Resolution(resolved=3, ambiguous=2, external=0)
+
+
+def test_a_record_of_the_own_file_comes_before_what_the_language_has(store):
+    files = {"a.py": "def open(): 1\ndef f(): open()\n"}
+    assert resolved(store, files) == [("a.py", "f", "call", "a.py", "open")]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "calls", "holds"),
+    [
+        ("js", "function f(xs) { xs.map(g); own(); }", "class C { map() {} own() {} }"),
+        ("rs", "fn f(x: X) { x.unwrap(); own(); }", "impl C { fn unwrap(self) {} fn own() {} }"),
+        (
+            "java",
+            "class A { void f() { x.get(); own(); } }",
+            "class B { int get() {} int own() {} }",
+        ),
+        (
+            "go",
+            "package p\nfunc f() { append(x); own() }",
+            "package p\nfunc append() {}\nfunc own() {}",
+        ),
+        ("cpp", "void f() { v.push_back(1); own(); }", "void push_back() {} void own() {}"),
+        ("rb", "def f\n  x.each()\n  own()\nend", "def each\nend\ndef own\nend"),
+        (
+            "php",
+            "<?php function f() { count(1); own(); }",
+            "<?php function count() {} function own() {}",
+        ),
+        ("cs", "class A { void f() { x.Add(); Own(); } }", "class B { int Add() {} int Own() {} }"),
+        ("swift", "func f() { x.map(1); own() }", "func map() {}\nfunc own() {}"),
+        ("sh", "f() { echo 1; own; }", "echo() { :; }\nown() { :; }"),
+        ("kt", "fun f() { x.map(); own() }", "fun map() {}\nfun own() {}"),
+        (
+            "scala",
+            "object A { def f() = { x.map(1); own() } }",
+            "object B { def map() = 1; def own() = 1 }",
+        ),
+    ],
+)
+def test_each_language_has_names_of_its_own(store, suffix, calls, holds):
+    found = resolved(store, {f"a.{suffix}": f"{calls}\n", f"b.{suffix}": f"{holds}\n"})
+    assert [edge[-1].lower().rpartition(".")[2].rpartition("::")[2] for edge in found] == ["own"]
+
+
 def test_a_constructor_stands_behind_its_class_wherever_it_lies(store):
     java = {"A.java": "class A { A() {} A(int x) {} }\n", "B.java": "class B { A a = new A(); }\n"}
     assert resolved(store, java) == [("B.java", "B", "call", "A.java", "A")]
