@@ -30,7 +30,7 @@ from dobby_pipeline_tests.inference.tiny_model import write_manifest, write_sent
 
 ROWS = 500
 BATCHES = 40
-LOOKUPS = 200
+LOOKUPS = 1000
 RUNS_AT_ONCE = 4  # dagster.yaml's max_concurrent_runs
 REPOS = [f"repo{number:02}" for number in range(20)]
 
@@ -55,7 +55,10 @@ print(time.perf_counter() - start)
 
 
 def store() -> None:
-    """Rows a second, of one process and of four at once."""
+    """Rows a second, of one process and of four at once.
+
+    On one machine the embedded database should be no reason to move to a server.
+    """
     for processes in (1, 4):
         with tempfile.TemporaryDirectory() as folder:
             embedded = _rates(processes, Path(folder) / "cozo", "", "")
@@ -64,9 +67,9 @@ def store() -> None:
             CozoServer(Path(folder), "a token") as server,
         ):
             served = _rates(processes, Path(folder) / "unused", server.url, "a token")
-        name = f"database, {processes} processes"
+        name = f"embedded database, {processes} processes"
         for what, unit in (("written", "rows/s"), ("read", "rows/s"), ("looked up", "a second")):
-            told(at_least(name, what, served[what], unit, "embedded", embedded[what], 1))
+            told(at_least(name, what, embedded[what], unit, "the server", served[what], 0.5))
 
 
 def _rates(processes: int, path: Path, url: str, auth: str) -> dict[str, float]:

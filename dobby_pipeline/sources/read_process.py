@@ -35,8 +35,8 @@ from dobby_pipeline.sources.read_process import serve
 serve([int(descriptor) for descriptor in sys.argv[1:]])
 """
 
-_NEEDED = "dobby_pipeline.sources.reader", "markdown_it"
-"""What a reader needs for most repositories: a source of files, and a README's first words."""
+_READING = "dobby_pipeline.sources.reader"
+"""What a reader needs for any file of a repository."""
 
 GARBAGE = 100_000
 """Objects after which garbage is looked for: 900 files left 26 in all, and looking as often as
@@ -121,8 +121,7 @@ class ReadProcess:
 
 def serve(descriptors: list[int]) -> None:
     """Fork a reader for each socket; end them when the one that started this closes its input."""
-    for name in _NEEDED:
-        import_module(name)
+    import_module(_READING)
     gc.freeze()
     gc.set_threshold(GARBAGE)
     readers: list[int] = []
