@@ -1,8 +1,8 @@
 """RocksDB's write-ahead logs, kept few in a database that processes open by turns.
 
 RocksDB drops a log once the memtable that it stands for was written out while the database was
-open, which for a few short operations never comes: every open then replays all logs since the database
-was made. After 560 operations and 46 MB of them an open took 90 ms, after a flush 10 ms.
+open, which for a few short operations never comes: every open then replays all logs since the
+database was made. After 560 operations and 46 MB of them an open took 90 ms, after a flush 10 ms.
 
 Not here: opening and closing (store.py).
 """
