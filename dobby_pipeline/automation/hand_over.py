@@ -66,8 +66,11 @@ def done(instance: dg.DagsterInstance, run_id: str) -> None:
 
 def giver_lives(instance: dg.DagsterInstance) -> bool:
     """Whether a process that has handed over is there: Dagster's daemon."""
-    with (_folder(instance) / _GIVER).open() as file:
-        return not locked(file)
+    try:
+        with (_folder(instance) / _GIVER).open() as file:
+            return not locked(file)
+    except FileNotFoundError:
+        return False  # the folder was removed under a daemon that goes on
 
 
 def left(instance: dg.DagsterInstance, lock: int, *, anyway: bool = False) -> bool:

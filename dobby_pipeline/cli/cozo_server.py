@@ -14,7 +14,7 @@ from dobby_pipeline.cozo.store import CozoStore
 from dobby_pipeline.errors import UsageError
 
 LOCK_WAIT_S = 5.0
-"""How long it waits for the database: others hold it for one operation, another server for ever."""
+"""How long it waits for the database: others let it in soon, another server never does."""
 
 
 @click.command("cozo-server")

@@ -47,7 +47,7 @@ _OPTIONS = {
     "index_type": "kTwoLevelIndexSearch",
     "partition_filters": "true",
     # Level by level, each new table is merged into all of the first level, which takes longer than
-    # an operation keeps the database open: it was begun by each and ended by none, and the tables
+    # a process keeps the database open: it was begun by each and ended by none, and the tables
     # piled up. Universal compaction merges tables of like size, and needs some milliseconds.
     "compaction_style": "kCompactionStyleUniversal",
     "keep_log_file_num": 4,  # of the diary that each open begins anew; 1000 by default
@@ -97,7 +97,7 @@ def write_options(path: Path) -> bool:
 def forget_options(path: Path) -> None:
     """Have the engine use its own options at the next open.
 
-    _OPTIONS are for databases that are opened for one operation. With their memtable 100,000 rows
+    _OPTIONS are for databases that processes open by turns. With their memtable 100,000 rows
     became 60 files instead of 3, and a scan took 2.5 times as long.
     """
     (path / "options").unlink(missing_ok=True)

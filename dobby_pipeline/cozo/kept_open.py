@@ -19,18 +19,25 @@ from pathlib import Path
 from typing import Any, Protocol
 
 IDLE_S = 2.0
-"""How long the next operation is waited for while nobody else waits. An ingest commits each second
-or so; a program that knows nothing of the lock, and finds the database in use, waits as long."""
+"""How long the next operation is waited for while nobody else waits: an ingest commits each second
+or so."""
 
 LINGER_S = 0.05
 """How long it is waited for while others wait. Between a check and the next one Dagster writes
 events for 20 to 30 ms."""
 
 TURN_S = 0.25
-"""How long one process keeps the database while others wait."""
+"""How long one process keeps the database while others wait, and at most leaves it to them then."""
+
+KEEP_S = 5.0
+"""How long one process keeps the database while nobody seems to wait: other programs know nothing
+of the lock."""
 
 _LOOK_S = 0.02
 """How often it is looked whether others wait, which takes some 10 us."""
+
+_STEP_S = 0.005
+"""How often it is looked whether those who waited have had their turn."""
 
 
 class Connection(Protocol):
@@ -70,10 +77,17 @@ class KeptOpen:
         return (kept.connection, kept.since) if kept else None
 
     def keep(self, path: Path, connection: Connection, since: float) -> None:
-        """Close the database once it is wanted or idle, unless it is taken before."""
+        """Close the database once it is wanted or idle, unless it is taken before.
+
+        If it is to be closed now, those who wait have it before this one can go on: it would open
+        it again while they sleep.
+        """
         kept = _Kept(connection, since, time.monotonic())
         if _is_over(path, kept):
             connection.close()
+            end = time.monotonic() + TURN_S
+            while _is_wanted(path) and time.monotonic() < end:
+                time.sleep(_STEP_S)
             return
         with self._changed:
             self._kept[path.absolute()] = kept
@@ -102,7 +116,11 @@ class KeptOpen:
 
 @contextmanager
 def wanting(path: Path) -> Generator[None]:
-    """Tell the process that keeps the database open that this one waits for it."""
+    """Tell the process that keeps the database open that this one waits for it.
+
+    Raises:
+        OSError: when the folder cannot be opened.
+    """
     folder = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_SH)
@@ -113,22 +131,21 @@ def wanting(path: Path) -> Generator[None]:
 
 def _is_over(path: Path, kept: _Kept) -> bool:
     now = time.monotonic()
-    if now - kept.used >= IDLE_S:
+    if now - kept.used >= IDLE_S or now - kept.since >= KEEP_S:
         return True
     return now >= min(kept.used + LINGER_S, kept.since + TURN_S) and _is_wanted(path)
 
 
 def _is_wanted(path: Path) -> bool:
+    """Whether others wait, or it cannot be told: the folder is gone, too many files are open."""
     try:
         folder = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return True  # by whoever removed it
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(folder)
+    except OSError:
         return True
-    finally:
-        os.close(folder)
     return False
 
 

@@ -15,8 +15,8 @@ BATCH_ROWS = 500
 """Rows a transaction: of 1.5 kB each it takes some 10 ms, so nobody waits long for the lock."""
 
 PLAN_ROWS = 10_000
-"""Rows a page where no code is read: some 10 MB, and 60 to 200 ms of the database. Opening it takes
-10 to 30 ms for each page, so 500 at a time took twice as long."""
+"""Rows a page where no code is read: some 10 MB, and 60 to 200 ms of the database. Where each page
+opens it, as others wait for it, that takes 10 to 30 ms, and 500 at a time took twice as long."""
 
 AFTER_ALL = "\U0010ffff"
 """Sorts behind every path that a person would give a file."""
@@ -148,7 +148,7 @@ def read_partition(
 ) -> Iterator[list[Row]]:
     """Pages of rows in key order, each of whole paths and of `page_rows` rows or a little more.
 
-    The database is open only while a page is read, and a page costs the same wherever it lies: the
+    The database is held only while a page is read, and a page costs the same wherever it lies: the
     scan begins behind the page before, and ends at its limit.
     """
     for repo in repos:

@@ -23,8 +23,10 @@ from tenacity import (
     Retrying,
     retry_if_exception_type,
     stop_after_delay,
+    wait_random,
     wait_random_exponential,
 )
+from tenacity.wait import wait_base
 
 from dobby_pipeline.cozo import journal
 from dobby_pipeline.cozo.kept_open import KEPT_OPEN, Connection, wanting
@@ -36,11 +38,18 @@ from dobby_pipeline.errors import DobbyError
 os.environ.setdefault("RAYON_NUM_THREADS", "16")
 
 LOCK_WAIT_S = 60.0
-"""How long an operation waits for the database. Others hold it for one operation, some 20 ms."""
+"""How long an operation waits for the database. Others who wait as well have a quarter of a second
+each (kept_open.py)."""
 
 CONFLICT_WAIT_S = 30.0
 """How long a transaction is rerun when another one wrote the same rows first."""
 
+
+_BY_TURNS = wait_random(0.01, 0.05)
+"""Between two looks whether the database is free. If they grew, who has waited for long would look
+less often than who has just come, and find it taken."""
+
+_BACKING_OFF = wait_random_exponential(multiplier=0.005, max=0.5)
 
 _Result = TypeVar("_Result")
 
@@ -167,8 +176,11 @@ class CozoStore:
         open_it = partial(self._open_embedded, name)
         with suppress(_Locked):
             return open_it()
-        with wanting(self.path):
-            return _until(open_it, _Locked, self.lock_wait_s, 0.25, locked)
+        try:
+            with wanting(self.path):
+                return _until(open_it, _Locked, self.lock_wait_s, _BY_TURNS, locked)
+        except OSError as error:
+            raise StoreError(_unusable(name, self.path, os.strerror(error.errno or 0))) from error
 
     def _open_embedded(self, name: str) -> tuple[Connection, float]:
         kept = KEPT_OPEN.take(self.path)
@@ -258,7 +270,7 @@ class HeldStore:
             lambda: self._once(name, script, params, immutable=not write),
             _Conflict,
             CONFLICT_WAIT_S,
-            0.5,
+            _BACKING_OFF,
             conflict,
         )
 
@@ -299,10 +311,10 @@ def _until(
     call: Callable[[], _Result],
     busy: type[Exception],
     patience_s: float,
-    pause_s: float,
+    pauses: wait_base,
     refusal: StoreError,
 ) -> _Result:
-    """Call until it is not `busy`, after pauses that grow from 5 ms to `pause_s`, at random.
+    """Call until it is not `busy`.
 
     The first time without tenacity, whose state is a cycle: it would keep the rows that a call
     writes until garbage is looked for.
@@ -318,7 +330,7 @@ def _until(
 
     retrying = Retrying(
         retry=retry_if_exception_type(busy),
-        wait=wait_random_exponential(multiplier=0.005, max=pause_s),
+        wait=pauses,
         stop=stop_after_delay(patience_s),
         retry_error_callback=refused,
     )

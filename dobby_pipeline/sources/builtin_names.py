@@ -5,6 +5,7 @@ here: what follows from that (meanings.py).
 """
 
 import builtins
+import inspect
 import io
 from functools import cache
 
@@ -20,23 +21,23 @@ _NAMES = {
         " split startsWith substring test toLowerCase toUpperCase toString trim trimEnd"
         " trimStart unshift values valueOf"
         # Map, Set, Promise, Function, iterators, the statics of Object and others
-        " add apply all allSettled any assign bind call catch clear create defineProperty"
-        " delete finally freeze from fromEntries get has hasOwnProperty is isArray next of race"
-        " reject resolve set then"
+        " add apply all allSettled any assign bind call catch clear defineProperty delete"
+        " finally freeze from fromEntries get has hasOwnProperty is isArray next of race reject"
+        " resolve set then"
         # JSON, console, timers, numbers
         " abs ceil clearTimeout debug error floor info log max min now parse pow random round"
         " setInterval setTimeout stringify toFixed toISOString getTime warn"
         # what every element and emitter of events has
-        " addEventListener append appendChild closest contains dispatchEvent emit getAttribute"
-        " on once off preventDefault querySelector querySelectorAll remove removeEventListener"
-        " setAttribute write end"
+        " addEventListener append appendChild closest contains dispatchEvent getAttribute on"
+        " once off preventDefault querySelector querySelectorAll remove removeEventListener"
+        " setAttribute"
     ),
     "java": (
         # Object, String, StringBuilder
         "append charAt clone compareTo concat contains endsWith equals equalsIgnoreCase format"
-        " getClass hashCode indexOf insert isBlank isEmpty join lastIndexOf length matches"
-        " notify notifyAll replace replaceAll reverse split startsWith strip substring"
-        " toCharArray toLowerCase toString toUpperCase trim valueOf wait"
+        " getClass hashCode indexOf isBlank isEmpty join lastIndexOf length matches notify"
+        " notifyAll replace replaceAll reverse split startsWith strip substring toCharArray"
+        " toLowerCase toString toUpperCase trim valueOf wait"
         # collections, streams, Optional
         " add addAll addFirst addLast anyMatch allMatch asList clear collect computeIfAbsent"
         " containsKey containsValue count entrySet filter findFirst flatMap forEach get getKey"
@@ -45,12 +46,11 @@ _NAMES = {
         " removeIf set size sort sorted stream sum toArray toList values"
         # closeables, threads, exceptions, numbers
         " accept apply call close compare flush getCause getMessage intValue longValue parseInt"
-        " print printStackTrace printf println read readLine run start test write"
+        " print printStackTrace printf println read readLine write"
         # Kotlin and Scala, which share these
-        " also any all associate drop dropWhile find first firstOrNull fold foldLeft foldRight"
-        " foreach getOrElse groupBy head indices isDefined joinToString last let listOf mapOf"
-        " mkString mutableListOf nonEmpty none partition require reversed setOf tail take"
-        " takeWhile toInt toMap toSet with zip"
+        " any all dropWhile find first firstOrNull fold foldLeft foldRight getOrElse groupBy"
+        " isDefined joinToString last listOf mapOf mkString mutableListOf nonEmpty reversed"
+        " setOf take takeWhile toInt toMap toSet"
     ),
     "csharp": (
         "Add AddRange Aggregate All Any Append AppendLine Cast Clear Close CompareTo Concat"
@@ -75,15 +75,12 @@ _NAMES = {
         " unwrap_or_default unwrap_or_else values with_capacity write zip Err None Ok Some"
     ),
     "go": (
-        "append cap clear close complex copy delete imag len make max min new panic print"
-        " println real recover Close Error Read String Write"
+        "append cap clear complex copy delete imag len make max min new panic print println"
+        " real recover"
     ),
     "c": (
-        "append assign at back begin c_str cbegin cend clear close count data emplace"
-        " emplace_back empty end erase find first front get insert length lock make_pair"
-        " make_shared make_unique max min move open pop pop_back pop_front push push_back"
-        " push_front rbegin read rend reserve reset resize second size sizeof sort str substr"
-        " swap top unlock value what write"
+        "begin c_str cbegin cend emplace emplace_back end make_pair make_shared make_unique"
+        " pop_back pop_front push_back push_front rbegin rend substr"
     ),
     "ruby": (
         "all? any? call class clone collect compact concat count delete detect dup each"
@@ -98,12 +95,11 @@ _NAMES = {
     ),
     "php": (
         "array_filter array_key_exists array_keys array_map array_merge array_pop array_push"
-        " array_shift array_slice array_values compact copy count current date define defined"
-        " die each empty end explode extract file filter_var func_get_args get_class header"
-        " implode in_array ini_set is_array is_callable is_null is_numeric is_object is_string"
-        " isset join json_decode json_encode key link list mail max min next pos preg_match"
-        " preg_replace prev print printf range reset round sort sprintf str_replace strlen"
-        " strpos strtolower strtoupper substr system time trim unlink unset usort var_dump"
+        " array_shift array_slice array_values copy count current die empty end explode"
+        " filter_var func_get_args get_class implode in_array ini_set is_array is_callable"
+        " is_null is_numeric is_object is_string isset join json_decode json_encode max min"
+        " next preg_match preg_replace print printf sort sprintf str_replace strlen strpos"
+        " strtolower strtoupper substr trim unlink unset usort var_dump"
     ),
     "swift": (
         "abs allSatisfy append compactMap contains count dropFirst dropLast enumerated"
@@ -114,9 +110,9 @@ _NAMES = {
     ),
     "bash": (
         "alias bg break builtin cd command continue declare dirs echo eval exec exit export"
-        " false fg getopts hash help history jobs kill let local mapfile popd printf pushd pwd"
-        " read readarray readonly return set shift shopt source test time trap true type"
-        " typeset ulimit umask unalias unset wait"
+        " false fg getopts hash jobs kill let local mapfile popd printf pushd pwd read"
+        " readarray readonly return set shift shopt source test time trap true type typeset"
+        " ulimit umask unalias unset wait"
     ),
 }
 
@@ -125,6 +121,10 @@ _NAMES = {
 def builtin_names(family: str) -> frozenset[str]:
     """The names that languages of a family share with what they bring; see meanings.py."""
     if family == "python":
-        types = {name for kind in _PYTHON_TYPES for name in dir(kind)}
-        return frozenset(types.union(dir(builtins)))
+        return frozenset(
+            name
+            for owner in (builtins, *_PYTHON_TYPES)
+            for name, value in inspect.getmembers(owner, callable)
+            if isinstance(value, type) or inspect.isroutine(value)
+        )
     return frozenset(_NAMES.get(family, "").split())

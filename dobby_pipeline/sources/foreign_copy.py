@@ -10,15 +10,22 @@ import os
 import shutil
 import sqlite3
 import stat
+import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
+from dobby_pipeline.cozo.kept_open import KEPT_OPEN, wanting
 from dobby_pipeline.sources.git_tree import SourceError
 
 SPARE_BYTES = 64_000_000
 """Left free beside two times the database: its copy, and the rows that are taken out of it."""
+
+PATIENCE_S = 2.0
+"""How long another process is waited for: a Dobby needs a quarter of a second to let go."""
+
+_PAUSE_S = 0.05
 
 _SQLITE_HEADER = b"SQLite format 3\0"
 _MANIFEST_KEY = b"storage_version"
@@ -198,12 +205,25 @@ def _listing(path: Path) -> Listing:
 def _refuse_open(path: Path) -> None:
     """See that no other process has the RocksDB open: it would change while it is copied.
 
-    RocksDB keeps a POSIX write lock on LOCK for as long; a read lock, asked for and let go at
-    once, tells whether it is there. Of SQLite files the listing tells.
+    Another Dobby lets go of its database when it is told that somebody waits. Of SQLite files the
+    listing tells.
     """
     lock = path / "data" / "LOCK"
     if not lock.is_file():
         return
+    KEPT_OPEN.close_all()  # or looking would drop this process's own lock
+    end = time.monotonic() + PATIENCE_S
+    with wanting(path):
+        while _is_locked(lock):
+            if time.monotonic() >= end:
+                raise SourceError(
+                    f"{path} is open in another process: stop it, or give its http address"
+                )
+            time.sleep(_PAUSE_S)
+
+
+def _is_locked(lock: Path) -> bool:
+    """Whether RocksDB keeps its write lock: a read lock, asked for and let go at once, tells."""
     with lock.open("rb") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -211,9 +231,8 @@ def _refuse_open(path: Path) -> None:
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EAGAIN):
                 raise
-            raise SourceError(
-                f"{path} is open in another process: stop it, or give its http address"
-            ) from error
+            return True
+    return False
 
 
 def _require_room(path: Path, folder: Path, size: int) -> None:

@@ -40,10 +40,10 @@ from dobby_pipeline.sources.resolve import Changed, Resolution, resolution, reso
 _USUAL = gc.get_threshold()
 
 FILES_A_LOOK = 2000
-"""Listed files whose stored rows are looked up together: 2 MB, and one opening of the database."""
+"""Listed files whose stored rows are looked up together: 2 MB, and one turn at the database."""
 
 RECORDS_A_CHANGE = 2000
-"""In one transaction, which takes some 150 ms; opening the database for it takes 20 ms more."""
+"""In one transaction, which takes some 150 ms."""
 
 _STORED = """
 paths[path] <- $paths

@@ -235,15 +235,16 @@ def _edges(
         family = families.get(path, "")
         outcomes = dict.fromkeys(_OUTCOMES, 0)
         imported = {name for row in rows for kind, name, _ in row["names"] if kind == "import"}
-        builtin = builtin_names(family) - imported
+        builtin = builtin_names(family)
         for row in rows:
             symbol = row["symbol"]
             for kind, name, _ in row["names"]:
                 meanings = names.meanings(family, name)
+                found: Target | bool = False
                 if meanings:
-                    found = meant(kind, path, symbol, meanings, is_builtin=name in builtin)
-                else:
-                    found = False
+                    is_imported = name in imported and bool(meanings.importable)
+                    is_builtin = name in builtin and not is_imported
+                    found = meant(kind, path, symbol, meanings, is_builtin=is_builtin)
                 if isinstance(found, Target):
                     edges[repo, path, symbol, kind, found.path, found.symbol] = None
                     outcomes["resolved"] += 1

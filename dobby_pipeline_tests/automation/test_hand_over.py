@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -122,6 +123,12 @@ def test_a_worker_gives_runs_back_when_the_process_that_gave_them_is_dead(instan
     assert [instance.get_run_by_id(run).status.value for run in runs] == ["QUEUED", "CANCELED"]
     hand_over(instance, runs[0], start)
     assert len(workers) == 2
+
+
+def test_without_its_file_the_giver_is_gone(instance, start):
+    hand_over(instance, "a", start)
+    (Path(instance.root_directory) / "warm_worker" / "giver.pid").unlink()
+    assert not giver_lives(instance)
 
 
 def test_a_worker_may_ask_for_the_giver_while_runs_are_handed_over(instance, start):

@@ -1,5 +1,6 @@
 """The store on real databases: a temporary RocksDB, and a server that speaks Cozo's protocol."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -275,6 +276,30 @@ def test_a_database_that_lingers_for_another_process_is_not_told_to_be_free(stor
     assert read_elsewhere(store.path, 0.1) == "locked"
     KEPT_OPEN.close_all()
     assert read_elsewhere(store.path, 0.1) == "read"
+
+
+def test_a_program_that_knows_nothing_of_the_lock_has_its_turn(store, monkeypatch):
+    """However many operations follow, the database is closed now and then."""
+    KEPT_OPEN.close_all()
+    opened = openings(monkeypatch)
+    monkeypatch.setattr(kept_open, "KEEP_S", 0.0)
+    for _ in range(3):
+        store.run("read", "::relations")
+    assert len(opened) == 3
+
+
+def test_a_folder_that_cannot_be_asked_about_is_let_go(store, monkeypatch):
+    monkeypatch.setattr(kept_open, "TURN_S", 0.0)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks here")
+
+    KEPT_OPEN.close_all()
+    opened = openings(monkeypatch)
+    monkeypatch.setattr(kept_open.fcntl, "flock", refuse)
+    for _ in range(2):
+        store.run("read", "::relations")
+    assert len(opened) == 2
 
 
 def test_a_database_is_let_go_when_nobody_uses_it(store, monkeypatch):

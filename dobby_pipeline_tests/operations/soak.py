@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from dobby_pipeline.cozo.kept_open import KEPT_OPEN
 from dobby_pipeline.cozo.store import CozoStore, StoreError
 from dobby_pipeline_tests.cli.test_flow import runs
 
@@ -17,7 +18,7 @@ REPOS = ("one", "two", "three")
 FUNCTIONS = 40
 SEED = 20_261_123
 LOOK_S = 0.0005
-"""Between two looks for who has the database open, which is for some 10 ms."""
+"""Between two looks for who has the database open: others who want it have it for some 10 ms."""
 
 _FLOCK = "hhqqi"
 """Linux's `struct flock`: type, whence, start, length, process."""
@@ -46,6 +47,7 @@ def nothing_is_lost(seen: dict[str, str], now: dict[str, str]) -> None:
 
 def owner(database: Path) -> int:
     """The process that has the embedded database open at this moment; 0 for none. Linux only."""
+    KEPT_OPEN.close_all()  # closing the file below would drop this process's own lock
     try:
         file = (database / "data" / "LOCK").open("rb+")
     except FileNotFoundError:

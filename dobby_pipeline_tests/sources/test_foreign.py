@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ import requests
 from click.testing import CliRunner
 from mnestic import CozoDbPy
 
+from dobby_pipeline.cozo import kept_open
+from dobby_pipeline.cozo.store import CozoStore, StoreLocked
 from dobby_pipeline.errors import UsageError
 from dobby_pipeline.settings import Settings
 from dobby_pipeline.sources import foreign_copy, foreign_database
@@ -764,7 +767,7 @@ sys.stdin.read()
 """
 
 
-def test_a_database_that_another_process_has_open_is_refused_at_once(tmp_path, snippets):
+def test_a_database_that_another_process_has_open_is_refused(tmp_path, snippets):
     location = snippets()
     command = [sys.executable, "-c", HOLDER, str(location)]
     with subprocess.Popen(
@@ -775,6 +778,49 @@ def test_a_database_that_another_process_has_open_is_refused_at_once(tmp_path, s
         refused(tmp_path, location, "is open in another process: stop it, or give its http address")
         holder.communicate("")
     assert len(records(read(tmp_path, location))) == 1
+
+
+KEEPER = """
+import sys
+from pathlib import Path
+from dobby_pipeline.cozo import kept_open
+from dobby_pipeline.cozo.store import CozoStore
+kept_open.IDLE_S = kept_open.KEEP_S = 3600.0
+CozoStore(Path(sys.argv[1])).run("read", "::relations")
+print("kept", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_database_that_another_dobby_keeps_open_is_waited_for(tmp_path, snippets):
+    location = snippets()
+    command = [sys.executable, "-c", KEEPER, str(location)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as keeper:
+        assert keeper.stdout is not None
+        assert keeper.stdout.readline() == "kept\n"
+        assert len(records(read(tmp_path, location))) == 1
+        keeper.communicate("")
+
+
+def test_the_own_database_is_read_as_a_source_without_being_left_unlocked(
+    tmp_path, snippets, monkeypatch
+):
+    monkeypatch.setattr(kept_open, "IDLE_S", 3600.0)
+    location = snippets()
+    store = CozoStore(location)
+    store.run("read", "::relations")
+    assert len(records(read(tmp_path, location))) == 1
+    command = [sys.executable, "-c", HOLDER, str(location)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(StoreLocked):  # and not two processes in one database
+            replace(store, lock_wait_s=0.1).run("read", "::relations")
+        holder.communicate("")
 
 
 def test_files_that_change_while_they_are_copied_are_refused(tmp_path, monkeypatch):

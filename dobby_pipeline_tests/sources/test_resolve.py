@@ -109,6 +109,14 @@ def test_a_name_that_the_language_has_too_tells_a_record_where_it_is_imported(st
     assert resolution(store, "r") == Resolution(resolved=3, ambiguous=2, external=0)
 
 
+def test_an_import_of_another_thing_of_that_name_does_not_make_it_a_method(store):
+    files = {
+        "a.py": "from copy import copy\ncopy(1)\n",
+        "b.py": "class C:\n    def copy(self): 1\n",
+    }
+    assert resolved(store, files) == []
+
+
 def test_a_record_of_the_own_file_comes_before_what_the_language_has(store):
     files = {"a.py": "def open(): 1\ndef f(): open()\n"}
     assert resolved(store, files) == [("a.py", "f", "call", "a.py", "open")]
