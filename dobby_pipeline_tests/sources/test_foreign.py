@@ -767,16 +767,22 @@ sys.stdin.read()
 """
 
 
-def test_a_database_that_another_process_has_open_is_refused(tmp_path, snippets):
-    location = snippets()
-    command = [sys.executable, "-c", HOLDER, str(location)]
+@contextmanager
+def opened_by(program: str, location: Path) -> Iterator[None]:
+    """Another process that has the database open."""
+    command = [sys.executable, "-c", program, str(location)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "open\n"
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        yield  # behind it its input is closed, which ends it
+
+
+def test_a_database_that_another_process_has_open_is_refused(tmp_path, snippets):
+    location = snippets()
+    with opened_by(HOLDER, location):
         refused(tmp_path, location, "is open in another process: stop it, or give its http address")
-        holder.communicate("")
     assert len(records(read(tmp_path, location))) == 1
 
 
@@ -787,21 +793,15 @@ from dobby_pipeline.cozo import kept_open
 from dobby_pipeline.cozo.store import CozoStore
 kept_open.IDLE_S = kept_open.KEEP_S = 3600.0
 CozoStore(Path(sys.argv[1])).run("read", "::relations")
-print("kept", flush=True)
+print("open", flush=True)
 sys.stdin.read()
 """
 
 
 def test_a_database_that_another_dobby_keeps_open_is_waited_for(tmp_path, snippets):
     location = snippets()
-    command = [sys.executable, "-c", KEEPER, str(location)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as keeper:
-        assert keeper.stdout is not None
-        assert keeper.stdout.readline() == "kept\n"
+    with opened_by(KEEPER, location):
         assert len(records(read(tmp_path, location))) == 1
-        keeper.communicate("")
 
 
 def test_the_own_database_is_read_as_a_source_without_being_left_unlocked(
@@ -812,15 +812,9 @@ def test_the_own_database_is_read_as_a_source_without_being_left_unlocked(
     store = CozoStore(location)
     store.run("read", "::relations")
     assert len(records(read(tmp_path, location))) == 1
-    command = [sys.executable, "-c", HOLDER, str(location)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "open\n"
-        with pytest.raises(StoreLocked):  # and not two processes in one database
-            replace(store, lock_wait_s=0.1).run("read", "::relations")
-        holder.communicate("")
+    impatient = replace(store, lock_wait_s=0.1)
+    with opened_by(HOLDER, location), pytest.raises(StoreLocked):  # never two in one database
+        impatient.run("read", "::relations")
 
 
 def test_files_that_change_while_they_are_copied_are_refused(tmp_path, monkeypatch):
